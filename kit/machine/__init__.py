@@ -1,0 +1,1 @@
+"""machine: whose turn it is.  Knows tasks, CPUs, interrupts and time; nothing of memory."""
