@@ -250,23 +250,39 @@ def now(call):
     This is what a call at the prompt does.  A sleep that only another task could end raises
     WouldSleepForever; a sleep with a time-out times out at once, since nothing else can happen.
     """
-    task, answer, yields = Task("prompt", call, PROMPT.cpu, PROMPT.world), None, 0
+    task, answer = Task("prompt", call, PROMPT.cpu, PROMPT.world), None
     try:
-        while (request := advance(task, answer)) is not None:
-            answer = None
+        for _ in range(STEPS_AT_THE_PROMPT):
+            request = advance(task, answer)
+            if request is None:
+                return task.result
             if trace.watchers:
                 task_note(task, request.what, request.label)
+            answer = None
             if type(request) is Sleep and task.asleep:
                 answer = _sleep_at_the_prompt(task)
             elif type(request) is Spin and request.lock.owner is not None:
                 raise WouldSleepForever(f"this call spins on {request.label}, which {request.lock.owner} holds, "
                                         "and at the prompt there is no other task to release it.")
-            elif type(request) is Yield and (yields := yields + 1) > 10_000:
-                raise WouldSleepForever(f"this call yielded the CPU 10,000 times ({request.label}), and at the "
-                                        "prompt there is no other task to change what it waits for.")
+        raise WouldSleepForever(f"this call took {STEPS_AT_THE_PROMPT:,} steps (the last: {request.label}) and goes round "
+                                "in a circle: at the prompt there is no other task to change what it waits for.")
     finally:
-        call.close()
-    return task.result
+        abandon(task)
+
+
+STEPS_AT_THE_PROMPT = 100_000
+
+
+def abandon(task):
+    """Give `task` up where it stands: it leaves its queues and locks, and never runs again."""
+    global current
+    before, current = current, task
+    try:
+        task.call.close()
+    except RuntimeError:
+        pass            # it awaits in a `finally`; nobody will answer any more
+    finally:
+        current = before
 
 
 def task_note(task, what, label, **detail):
@@ -333,7 +349,7 @@ def _throw(task, error):
         task.call.throw(error)
     finally:
         current = before
-        task.call.close()
+    abandon(task)
     raise error     # the task caught it, and would go on as if nothing had been said
 
 

@@ -26,7 +26,7 @@ import re
 from kit import trace, traps
 from kit.errors import BadInput, KitError
 from kit.machine.report import deadlock_report
-from kit.traps import Cpu, Sleep, Spin, Step, Task, World, Yield, advance, task_note
+from kit.traps import Cpu, Sleep, Spin, Step, Task, World, Yield, abandon, advance, task_note
 
 MICROSECOND, MILLISECOND, SECOND = 1_000, 1_000_000, 1_000_000_000
 FOREVER = float("inf")
@@ -186,7 +186,7 @@ class Machine(World):
     def close(self):
         """Abandon all tasks where they stand."""
         for task in self.tasks + [task for cpu in self.cpus for task in cpu.stack]:
-            task.call.close()
+            abandon(task)
 
     # -- Time decides --------------------------------------------------------------------------------
 
