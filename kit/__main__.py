@@ -39,7 +39,9 @@ def main(argv=None):
     try:
         parser = command_line()
         args = parser.parse_args(argv)
-        return args.func(args) or 0
+        status = args.func(args) or 0
+        sys.stdout.flush()      # here, where a broken pipe is still ours to answer
+        return status
     except KitError as error:
         print(f"kit: {error}", file=sys.stderr)
         return 2
