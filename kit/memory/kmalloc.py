@@ -9,7 +9,7 @@
 
 Always: no page belongs to two slabs; every cache of the chain is whole.  (`check`)
 Beside it: kmem_cache_reap(), kmalloc() and kfree() of mm/slab.c, Linux 2.5.1.
-Left out: the cache of caches, and that the reaper lets others in between two slabs.
+Left out: the cache of caches, SLAB_NO_REAP, and that the reaper lets others in between two slabs.
 """
 
 from kit import traps
@@ -55,24 +55,17 @@ class CacheChain:
         once, and one round sees ten caches only.
         """
         best, most = None, 0
-        for cache in self._round():
-            pages = self._worth(cache)
+        for _ in range(min(SCAN, len(self.caches))):
+            self.hand = (self.hand or len(self.caches)) - 1
+            pages = self._worth(self.caches[self.hand])
             if pages > most:
-                best, most = cache, pages
+                best, most = self.caches[self.hand], pages
             if most >= PERFECT:
                 break
         return best.release((len(best.slabs.free) + 1) // 2) if best else 0
 
-    def _round(self):
-        """The next ten caches, each at most once; the hand stays at the last one that was looked at."""
-        for _ in range(min(SCAN, len(self.caches))):
-            self.hand = (self.hand or len(self.caches)) - 1
-            yield self.caches[self.hand]
-
     def _worth(self, cache):
         """The pages that `cache` could give, less a fifth each if they will be dear to get again."""
-        if cache.growing:
-            return 0
         if cache.grown_lately:
             cache.grown_lately = False
             return 0
@@ -89,9 +82,9 @@ class CacheChain:
         """The pages of all caches together."""
         return sum(cache.pages_held for cache in self.caches)
 
-    def info(self):
-        """The lines of /proc/slabinfo, newest cache first, as the kernel prints them."""
-        return [cache.info() for cache in reversed(self.caches)]
+    def slabinfo(self):
+        """The lines of /proc/slabinfo as data, newest cache first, as the kernel prints them."""
+        return [cache.slabinfo() for cache in reversed(self.caches)]
 
     def check(self):
         """Every cache is whole, and each page of theirs leads to the one slab that it is part of."""

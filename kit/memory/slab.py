@@ -21,7 +21,8 @@ few; `fill` and `read` reach it, under the promise of a C pointer: none.
 
 Beside it: mm/slab.c of Linux 2.5.1 with CONFIG_SMP, after Bonwick 1994.  slab_geometry.py lays the
 objects out, slab_lists.py holds the slabs, kmalloc.py holds the caches.
-Left out:  destructors, red zones, destroying a cache, and the header of the cache itself.
+Left out:  destructors, red zones, destroying a cache (and the count of those who grow it, which
+           guards only that); 2.5.1 spends a colour even on a slab that does not come.
 """
 
 from collections import defaultdict
@@ -66,7 +67,7 @@ class Cache:
     checked: free objects have to stay as they were left, else the next take() raises Corruption.
     """
 
-    explored = ("live", "arrays", "slabs", "colour_next", "growing", "grown_lately", "memory")
+    explored = ("live", "arrays", "slabs", "colour_next", "grown_lately", "memory")
 
     def __init__(self, name, size, pages, align=False, l1=32, geometry=None, limit=None, gfp=0,
                  headers=None, by_page=None, constructor=None, checked=False):
@@ -82,7 +83,6 @@ class Cache:
         self.arrays = defaultdict(list)     # by CPU; the object freed last is on top
         self.slabs = SlabLists({} if by_page is None else by_page)
         self.colour_next = 0
-        self.growing = 0                    # how many are getting a new slab just now
         self.grown_lately = False           # since the reaper last came by
         self.memory = {}                    # what is stored at an address, if anybody cares
         self.grown = self.reaped = 0        # counters, of slabs
@@ -167,59 +167,54 @@ class Cache:
     # -- Growing -------------------------------------------------------------------------------------
 
     async def _grow(self, gfp, ask):
-        """Get a new slab; says whether it came.  The lock is not held: `growing` keeps the reaper away."""
-        gfp, colour = self._begin_to_grow(gfp)
-        pfn = header = None
-        self.growing += 1
+        """Get a new slab; says whether it came.  No lock is held: the page allocator may sleep."""
+        gfp, pfn, header = self._gfp_of_pages(gfp), None, None
         try:
             pfn = await getattr(self.pages, ask)(gfp, self.geometry.order)
             if pfn is not None and self.headers:
                 header = await getattr(self.headers, ask)(gfp & ~DMA)
-        finally:        # also if the task is abandoned between the two: the pages must not be lost
-            self.growing -= 1
-            grown = self._add_slab(pfn, colour, header)
+        finally:        # also if the task is abandoned between the two: its pages must not be lost
+            grown = self._add_slab(pfn, header)
         return grown
 
     def _grow_now(self, gfp):
         """As _grow, in one instant."""
-        gfp, colour = self._begin_to_grow(gfp)
+        gfp = self._gfp_of_pages(gfp)
         pfn = self.pages.take(gfp, self.geometry.order)
         header = self.headers.take(gfp & ~DMA) if pfn is not None and self.headers else None
-        return self._add_slab(pfn, colour, header)
+        return self._add_slab(pfn, header)
 
-    def _begin_to_grow(self, gfp):
-        """What to permit the page allocator, and the colour of the slab to come.
-
-        The colour is spent even if no slab comes, so that two who grow at once get different ones.
-        """
+    def _gfp_of_pages(self, gfp):
         if gfp & HIGHMEM:
             raise BadInput(f"{self.name} was asked for an object in high memory, which the kernel has no address for. "
                            "Leave HIGHMEM out: only whole pages can lie there.")
         if gfp & DMA & ~self.gfp:
             raise BadInput(f"{self.name} was asked for DMA memory, but its free objects may lie anywhere. "
                            "Take it from a cache that was made with gfp=DMA.")
-        with self.lock:
-            self.grown_lately = True
-            colour = self.colour_next * self.geometry.colour_step
-            self.colour_next = (self.colour_next + 1) % self.geometry.colours
-        return gfp | self.gfp, colour
+        return gfp | self.gfp
 
-    def _add_slab(self, pfn, colour, header):
+    def _add_slab(self, pfn, header):
         """Link the new slab if its pages and, off-slab, its header have come; else keep neither."""
         if pfn is None:
             return False
         if self.headers and header is None:
             self.pages.put(pfn, self.geometry.order)
             return False
-        slab = Slab(self, pfn, colour, header)
+        slab = Slab(self, pfn, self._next_colour(), header)
         if self.constructor or self.checked:
             self.memory.update((obj, at_rest(self, obj)) for obj in slab.objects)
         with self.lock:
             self.slabs.add(slab)
             self.grown += 1
+            self.grown_lately = True    # or the reaper might have the slab before we have our object
         if trace.watchers:
-            note("grow", self.name, page=pfn, colour=colour)
+            note("grow", self.name, page=pfn, colour=slab.colour)
         return True
+
+    def _next_colour(self):
+        """How many bytes the objects of the next slab are shifted by: each a line more, then 0 again."""
+        colour, self.colour_next = self.colour_next, (self.colour_next + 1) % self.geometry.colours
+        return colour * self.geometry.colour_step
 
     # -- Giving pages back ---------------------------------------------------------------------------
 
@@ -236,9 +231,9 @@ class Cache:
                 self.slabs.put(obj)
 
     def release(self, count):
-        """Give back `count` free slabs at most, none while the cache grows; returns the pages freed."""
+        """Give back `count` free slabs at most, the coldest first; returns the pages freed.  Never sleeps."""
         with self.lock:
-            released = [] if self.growing else self.slabs.remove_free(count)
+            released = self.slabs.remove_free(count)
             self.reaped += len(released)
         for slab in released:
             for obj in slab.objects:
@@ -255,8 +250,8 @@ class Cache:
         """Pages that the page allocator cannot give to anybody else; headers count where they lie."""
         return len(self.slabs) * self.geometry.pages
 
-    def info(self):
-        """The line of /proc/slabinfo."""
+    def slabinfo(self):
+        """The cache's line of /proc/slabinfo, as data."""
         slabs, active = len(self.slabs), len(self.slabs) - len(self.slabs.free)
         free = sum(len(slab.free) for slab in self.slabs.partial.values())
         each = self.geometry.objects

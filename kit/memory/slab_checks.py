@@ -50,7 +50,8 @@ def why_not_in_use(cache, obj):
         return f"{who}, but an object is freed by its address, an int: the one that take() or alloc() returned."
     slab = cache.slabs.by_page.get(obj // PAGE_SIZE)
     if slab is None:
-        return f"{who}, but page {obj // PAGE_SIZE} belongs to no slab that {cache} knows of. Free it to the allocator that it came from."
+        return (f"{who}, but page {obj // PAGE_SIZE} belongs to no slab that {cache} knows of. "
+                "Free it to the allocator that it came from.")
     if slab.cache is not cache:
         return f"{who}, but it lies in a {slab}. Free it there: {slab.cache}.put(...)"
     if obj in slab.objects:

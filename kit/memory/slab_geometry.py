@@ -105,6 +105,7 @@ def array_limit(size):
 
 
 def round_up(number, multiple):
+    """The smallest multiple of `multiple` that is not below `number`."""
     return -(-number // multiple) * multiple
 
 

@@ -11,6 +11,8 @@ Always true: a slab is in exactly one list, the one that its number of free obje
 Beside it: kmem_cache_alloc_one_tail() and kmem_cache_free_one() of mm/slab.c, Linux 2.5.1.
 """
 
+from itertools import chain
+
 from kit.memory.zones import PAGE_SIZE
 
 
@@ -49,9 +51,7 @@ class SlabLists:
         self.by_page = by_page
 
     def __iter__(self):
-        yield from self.full.values()
-        yield from self.partial.values()
-        yield from self.free
+        return chain(self.full.values(), self.partial.values(), self.free)
 
     def __len__(self):
         return len(self.full) + len(self.partial) + len(self.free)
