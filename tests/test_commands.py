@@ -43,11 +43,16 @@ def test_readme_names_every_command_and_no_other():
     assert set(named) == set(PARSERS)
 
 
+def test_every_path_in_readme_exists():
+    paths = re.findall(r"`((?:kit|tests|notebooks|exercises)/[\w/.]*)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert paths and [path for path in paths if not (ROOT / path).exists()] == []
+
+
 @pytest.mark.parametrize(("command", "flag"), [
     (command, action.option_strings[-1]) for command, parser in PARSERS.items()
     for action in parser._actions if action.option_strings and action.dest != "help"])
 def test_every_flag_is_used_by_a_sentence(command, flag):
-    assert flag in told(), f"no sentence of README or of a notebook uses {command} {flag}: explain it there or delete it"
+    assert flag in told(), f"no sentence of README or a notebook uses {command} {flag}: explain it there or delete it"
 
 
 def test_an_error_is_one_sentence_and_status_2(capsys, monkeypatch):
@@ -85,8 +90,9 @@ NOTEBOOKS = [Path(name) for name in ("00_the_debate.ipynb", "01_pages.ipynb", "0
 
 
 @pytest.mark.parametrize(("wanted", "found"), [
-    (None, "00_the_debate"), ("0", "00_the_debate"), ("00", "00_the_debate"), ("1", "01_pages"), ("04", "04_five_levels"),
-    ("4", "04_five_levels"), ("10", "10_yes"), ("levels", "04_five_levels"), ("Debate", "00_the_debate")])
+    (None, "00_the_debate"), ("0", "00_the_debate"), ("00", "00_the_debate"), ("1", "01_pages"),
+    ("04", "04_five_levels"), ("4", "04_five_levels"), ("10", "10_yes"),
+    ("levels", "04_five_levels"), ("Debate", "00_the_debate")])
 def test_a_notebook_is_chosen_by_number_or_name(wanted, found):
     assert lab.choose_notebook(wanted, NOTEBOOKS).stem == found
 

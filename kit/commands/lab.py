@@ -22,6 +22,7 @@ HANDED_OUT = ".handed-out.json"     # in work/: for each file, the digests of it
 
 
 def add_parser(subparsers):
+    """The command `lab` and its options."""
     parser = subparsers.add_parser(
         "lab", help="open a notebook in JupyterLab",
         description="Open JupyterLab on your own copy of the notebooks, in work/. Nothing you write there is ever "

@@ -24,6 +24,7 @@ METADATA = {
 
 
 def add_parser(subparsers):
+    """The command `notebooks` and its options."""
     parser = subparsers.add_parser(
         "notebooks", help="execute the committed notebooks afresh (for those who write them)",
         description="Execute the committed notebooks with a fresh kernel each and store their outputs in one form, "
@@ -58,7 +59,7 @@ def executed(file):
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
     notebook = nbformat.read(file, as_version=4)
     client = NotebookClient(notebook, timeout=60, kernel_name="python3", record_timing=False, coalesce_streams=True,
-                            resources={"metadata": {"path": str(file.parent)}})
+                            resources={"metadata": {"path": str(file.parent)}}, extra_arguments=["--log-level=ERROR"])
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError) as error:

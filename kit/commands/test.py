@@ -9,12 +9,13 @@ import os
 
 from kit.commands.environment import ROOT, go_on_with
 
-# One kernel serves the cells of one notebook in turn, so a notebook must not be split among workers.
-PYTEST = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadscope", "-rfE",
-          "--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "--nbval-sanitize-with", "tests/nbval.cfg"]
+NBVAL = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "--nbval-sanitize-with", "tests/nbval.cfg"]
+# One kernel serves the cells of one notebook in turn, so a notebook must not be split among workers: loadscope.
+WORKERS = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadscope"]
 
 
 def add_parser(subparsers):
+    """The command `test` and its options."""
     parser = subparsers.add_parser(
         "test", help="run every test of the kit",
         description="Run every test of the kit: the code, the house rules, the notebooks, and the notebooks in a real "
@@ -28,4 +29,4 @@ def run(args):
     go_on_with("test")
     os.chdir(ROOT)
     import pytest
-    return int(pytest.main(["-m", "not slow", "-n", "auto", "--maxprocesses", "4", "tests"] if args.fast else PYTEST))
+    return int(pytest.main([*WORKERS, "-rfE", *(["-m", "not slow", "tests"] if args.fast else NBVAL)]))
