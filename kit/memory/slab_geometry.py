@@ -130,7 +130,7 @@ def _fit(size, room, off_slab, l1):
     if off_slab:
         return divmod(room, size)
     objects = (room - SLAB_BYTES) // (size + INDEX_BYTES)
-    if objects * size + _management(objects, l1) > room:    # rounding it up to a line may cost the last object
+    while objects * size + _management(objects, l1) > room:     # rounded up to a line, it may cost the last few
         objects -= 1
     return objects, room - objects * size - _management(objects, l1)
 
