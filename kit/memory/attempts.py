@@ -21,6 +21,7 @@ lowmem_reserve and the wait of HZ/50 for congestion, in whose place a task yield
 """
 
 from dataclasses import dataclass
+from itertools import takewhile
 from operator import attrgetter
 
 from kit import traps
@@ -65,8 +66,7 @@ class Attempts:
     @property
     def instant(self):
         """All that a caller who may not wait ever reaches."""
-        everything = self.once + self.again
-        return everything[:[attempt.sleeps for attempt in everything].index(True)]
+        return tuple(takewhile(lambda attempt: not attempt.sleeps, self.once + self.again))
 
 
 # == The order of Linux 2.5.1 =======================================================================

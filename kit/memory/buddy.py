@@ -79,19 +79,33 @@ class Buddy:
         if found < self.max_order:
             self.pairs[found][page >> found + 1] ^= 1
         if found > order:
-            page = self._split(page, found, order)
+            if self.high_half:
+                page += (1 << found) - (1 << order)
+            self._split(found, order, page)
         self.held[page] = order + 1
         return self.start + page
 
-    def _split(self, page, found, order):
-        """Halve the free block `page` down to `order`; each half not needed becomes a free block."""
+    def take_at(self, pfn, order=0):
+        """That very block, which must be free, alone or inside a larger one; raises Corruption if it is not."""
+        page, found = pfn - self.start, order
+        while (first := page >> found << found) not in self.free[min(found, self.max_order)]:
+            found += 1
+            if found > self.max_order:
+                raise Corruption(f"the block of order {order} at page {pfn} cannot be taken: not all of it is free.")
+        del self.free[found][first]
+        if found < self.max_order:
+            self.pairs[found][first >> found + 1] ^= 1
+        self._split(found, order, page)
+        self.held[page] = order + 1
+        return pfn
+
+    def _split(self, found, order, page):
+        """Halve a block of order `found` until `page` is one of `order`; the other halves become free blocks."""
         while found > order:
             found -= 1
-            high = page + (1 << found)
-            spare, page = (page, high) if self.high_half else (high, page)
-            self.free[found][spare] = None
-            self.pairs[found][page >> found + 1] ^= 1       # one of the two is free, and one is not
-        return page
+            half = page >> found << found
+            self.free[found][half ^ 1 << found] = None
+            self.pairs[found][half >> found + 1] = 1        # of these two exactly one is free
 
     def put(self, pfn, order=0):
         """Give back the block that `take(order)` gave, and merge it with its buddy as long as that is free.
@@ -149,7 +163,7 @@ class Buddy:
     def _refuse(self, pfn, order):
         last = self.start + self.pages - 1
         if not isinstance(pfn, int) or not self.start <= pfn <= last:
-            raise Corruption(f"{pfn!r} is not a page of this memory, whose pages are {self.start} to {last}: "
+            raise Corruption(f"{pfn!r} is not among the pages {self.start} to {last} that are handed out here: "
                              "give a block back where it came from.")
         if not 0 <= order <= self.max_order:
             raise Corruption(f"page {pfn} is put back as order {order}, but orders are 0 to {self.max_order}.")

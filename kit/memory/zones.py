@@ -45,7 +45,7 @@ class Zone:
     Both methods are one instant under the zone's lock.
     """
 
-    explored = ("free_pages", "need_balance", "buddy", "lock")
+    explored = ("free_pages", "need_balance", "buddy", "lock", "contents")
 
     def __init__(self, name, start, pages, pages_min=None, max_order=MAX_ORDER, pick=newest_first, high_half=True):
         self.name, self.start, self.pages, self.end = name, start, pages, start + pages
@@ -54,8 +54,10 @@ class Zone:
         self.pages_low, self.pages_high = 2 * self.pages_min, 3 * self.pages_min
         self.lock = Spinlock(f"{name}.lock")
         self.free_pages = pages
+        self.ledger = None              # reservation's, if there is one: it is told of every block
         self.need_balance = False       # somebody found the zone below its low mark: kswapd's sign
-        self.taken = self.put_back = 0  # blocks, ever
+        self.contents = {}              # what was written to a page, where anybody ever wrote
+        self.taken = 0                  # blocks, ever
 
     def __repr__(self):
         return self.name
@@ -67,6 +69,17 @@ class Zone:
             if page is not None:
                 self.free_pages -= 1 << order
                 self.taken += 1
+                if self.ledger is not None:     # the one branch that reservations cost everybody
+                    self.ledger.was_taken(self, page, order)
+        return page
+
+    def take_at(self, page, order):
+        """That very block, which must be free: how a reservation takes what it chose."""
+        with self.lock:
+            self.buddy.take_at(page, order)
+            self.free_pages -= 1 << order
+            self.taken += 1
+            self.ledger.was_taken(self, page, order)
         return page
 
     def put(self, page, order):
@@ -74,7 +87,8 @@ class Zone:
         with self.lock:
             self.buddy.put(page, order)
             self.free_pages += 1 << order
-            self.put_back += 1
+            if self.ledger is not None:
+                self.ledger.became_free(self, page, order)
 
     def check(self):
         """What is counted is what is there."""
@@ -88,13 +102,13 @@ def watermark(pages):
     return min(max(pages // 128, 20), 255)
 
 
-def cut_into_zones(pages, **options):
-    """The zones of an i386 with `pages` page frames; `options` go to each Zone."""
+def cut_into_zones(pages, zone=Zone, **options):
+    """The zones of an i386 with `pages` page frames; `options` go to each `zone`."""
     zones, start = [], 0
     for name, end in ZONE_ENDS:
         end = pages if end is None else min(end, pages)
         if end > start:
-            zones.append(Zone(name, start, end - start, **options))
+            zones.append(zone(name, start, end - start, **options))
             start = end
     return zones
 
@@ -106,31 +120,38 @@ class Pages:
     """The page allocator: `Pages(64 * MB)`, or `Pages(zones=[Zone("NORMAL", 0, 64, pages_min=4)])`.
 
     pages: how many page frames, cut into zones as on an i386; options (pages_min, max_order, pick,
-    high_half) go to each zone.  attempts: the order of attempts, that of 2.5.1 unless told otherwise.
-    junk: a pattern that freed pages are filled with, to catch who writes to a page after freeing it.
+    high_half) go to each zone.  zone: what they are made of, Zone, PerCpuZone or JunkZone.
+    attempts: the order of attempts, that of 2.5.1 unless told otherwise.
 
     reclaim: what direct reclaim calls, async (gfp, order) -> pages freed; reclaim.py puts it there.
     wake_kswapd: what is called when memory gets short; kswapd puts it there.
     """
 
-    explored = ("zones", "kept", "contents")
+    explored = ("zones", "kept")
 
-    def __init__(self, pages=None, zones=None, attempts=LINUX_2_5_1, junk=None, **options):
+    def __init__(self, pages=None, zones=None, attempts=LINUX_2_5_1, **options):
         if (pages is None) == (zones is None):
             raise BadInput("say either how many pages there are, Pages(64 * MB), or which zones, Pages(zones=[...]).")
         self.zones = cut_into_zones(pages, **options) if zones is None else zones
         self.max_order = max(zone.buddy.max_order for zone in self.zones)
+        # Zones start at multiples of their largest block, so the upper bits of a page number tell its zone.
+        self.zone_shift = min(zone.buddy.max_order for zone in self.zones)
+        self.zone_at = _by_page(self.zones, self.zone_shift)
         self.zonelists = [self._zonelist(gfp) for gfp in (0, DMA, HIGHMEM, DMA | HIGHMEM)]
-        self.attempts, self.instant_attempts = attempts, attempts.instant
+        self.follow(attempts)
+        self.ledger = None      # of reservations, if there is one
         self.reclaim = self.wake_kswapd = None
         self.kept = {}          # by task in direct reclaim: the first block it freed, as [(page, order)]
-        self.contents, self.junk = {}, junk
 
     def _zonelist(self, gfp):
         """Best zone first: DMA memory is scarce, so whoever can use something else gets that."""
         allowed = ("DMA",) if gfp & DMA else ("HIGHMEM", "NORMAL", "DMA") if gfp & HIGHMEM else ("NORMAL", "DMA")
         by_name = {zone.name: zone for zone in self.zones}
         return [by_name[name] for name in allowed if name in by_name]
+
+    def follow(self, attempts):
+        """From now on, try in this order."""
+        self.attempts, self.instant_attempts = attempts, attempts.instant
 
     # -- What callers use --------------------------------------------------------------------------
 
@@ -186,9 +207,6 @@ class Pages:
         zone = self.zone_of(page)
         if self.kept and self._keep_the_first(zone, page, order):
             return
-        if self.junk is not None:
-            zone.buddy.require_held(page, order)
-            self._fill_with_junk(page, order)
         zone.put(page, order)
 
     def _keep_the_first(self, zone, page, order):
@@ -207,48 +225,34 @@ class Pages:
 
         So a zone that one falls back on is left more than one's own: 2.5.1's "incremental min".
         """
-        needed = _size(order)
+        if order < 0:
+            raise BadInput(f"a block of order {order} has no pages: orders start at 0.")
+        needed = 1 << order
         for zone in self.zonelists[gfp & ZONE_BITS]:
             needed += mark(zone)
-            if zone.free_pages > needed and (page := self._take_from(zone, order)) is not None:
-                return page
+            if zone.free_pages > needed:
+                page = zone.take(order)
+                if page is not None:
+                    return page
         return None
 
     def walk_to_the_last_page(self, gfp, order):
         """A block from the first zone that has one, whatever its marks say."""
         for zone in self.zonelists[gfp & ZONE_BITS]:
-            if (page := self._take_from(zone, order)) is not None:
+            page = zone.take(order)
+            if page is not None:
                 return page
         return None
-
-    def _take_from(self, zone, order):
-        page = zone.take(order)
-        if page is not None and self.junk is not None:
-            self._expect_junk(page, order)
-        return page
 
     # -- What lies in a page -------------------------------------------------------------------------
 
     def fill(self, page, pattern):
-        """Write `pattern` all over one page.  Nothing stops who writes to a page that is not theirs: see junk."""
-        self.zone_of(page)
-        self.contents[page] = pattern
+        """Write `pattern` all over one page.  Nothing stops who writes to a page that is not theirs: see junk.py."""
+        self.zone_of(page).contents[page] = pattern
 
     def read(self, page):
         """What was last written to the page; None if nobody ever wrote to it."""
-        self.zone_of(page)
-        return self.contents.get(page)
-
-    def _fill_with_junk(self, page, order):
-        for number in range(page, page + (1 << order)):
-            self.contents[number] = self.junk
-
-    def _expect_junk(self, page, order):
-        for number in range(page, page + (1 << order)):
-            found = self.contents.pop(number, self.junk)
-            if found != self.junk:
-                raise Corruption(f"page {number} was written to after it had been freed: it should be full of "
-                                 f"{self.junk!r}, and holds {found!r}. Somebody still uses a page given back.")
+        return self.zone_of(page).contents.get(page)
 
     # -- Looking -----------------------------------------------------------------------------------
 
@@ -264,13 +268,11 @@ class Pages:
     def zone_of(self, page):
         """The zone that the page lies in; raises Corruption for what is no page of this memory."""
         try:
-            for zone in self.zones:
-                if page < zone.end:
-                    return zone
-        except TypeError:
-            pass
-        raise Corruption(f"{page!r} is not a page of this memory, whose pages end at {self.zones[-1].end - 1}: "
-                         "give a page back where it came from.")
+            return self.zone_at[page >> self.zone_shift]
+        except (IndexError, TypeError):
+            last = self.zones[-1].end - 1
+            raise Corruption(f"{page!r} is not a page of this memory, whose pages are {self.zones[0].start} to {last}: "
+                             "give a page back where it came from.") from None
 
     def buddyinfo(self):
         """How many free blocks each zone has of each order, from 0 up: {"DMA": [3, 1, ...], ...}."""
@@ -286,7 +288,6 @@ class Pages:
                 self.zone_of(page).buddy.require_held(page, order)
 
 
-def _size(order):
-    if order < 0:
-        raise BadInput(f"a block of order {order} has no pages: orders start at 0.")
-    return 1 << order
+def _by_page(zones, shift):
+    """For each run of 2**shift pages, its zone; what lies between two zones goes to the second, who refuses it."""
+    return [next(zone for zone in zones if page < zone.end) for page in range(0, zones[-1].end, 1 << shift)]
