@@ -37,6 +37,13 @@ class Event:
         return f"{self.what} {self.label}{details}"
 
 
+def remark(time, cpu, task, what, label, detail):
+    """Tell the watchers; call it, or traps.note, as `if trace.watchers: ...`."""
+    event = Event(time, cpu, task, what, str(label), {name: _plain(value) for name, value in detail.items()})
+    for see in watchers:
+        see(event)
+
+
 class watch:
     """Collect what happens for as long as the block runs: `with watch() as trail: ...`."""
 
@@ -110,6 +117,17 @@ class Trail:
 
 # Of these a task does one at a time, each until the next; everything else takes no time.
 _LASTING = {"start": "start {}", "step": "{}", "spin": "spins on {}", "sleep": "sleeps on {}", "yield": "yields: {}"}
+
+
+def _plain(value):
+    """What a trail can keep of `value`: itself if it is plain, else its name; never where it lies in memory."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if type(value).__repr__ is object.__repr__ and type(value).__str__ is object.__str__:
+        return getattr(value, "name", None) or f"a {type(value).__name__}"
+    return str(value)
 
 
 def _cpu(number):

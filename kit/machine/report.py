@@ -20,6 +20,13 @@ def deadlock_report(machine):
     return "\n".join(lines)
 
 
+def unfinished_report(machine):
+    """What NoEnd says: who has not ended."""
+    left = ", ".join(task.name for task in machine.tasks if not (task.finished or task.daemon))
+    return (f"after {len(machine.schedule):,} turns {left} had not ended. Does somebody go round in circles, or is "
+            "`turns` too small for this story?")
+
+
 def waits_for(task):
     """What a stuck task waits for a piece of: a pool, a mutex, a spinlock; else the queue itself."""
     if type(task.request) is Spin:

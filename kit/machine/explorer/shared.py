@@ -1,0 +1,196 @@
+"""shared: what tasks share, found by walking from the story's roots, read as a form, written back in place.
+
+The roots are what the tasks were given: their arguments, the variables that their functions close
+over, the globals that these name, and what has been set up to arrive from outside.  Every class
+that is met on the way declares its state as `explored`, the fields of all its bases together; lists,
+dicts, sets, deques and closed-over variables are their own state.  What is declared is walked
+through whole, so that a pool leads to its allocator, but only the declared fields are state.
+
+What is always true: things are written in place, because frames keep references to them; and what
+tasks share is there before the first turn.  An object that can change and comes up later is refused.
+"""
+
+import gc
+import types
+from collections import deque
+from functools import partial
+
+from kit.errors import BadInput
+from kit.machine.explorer.forms import ATOMS, CONSTANT, state_of, undeclared
+from kit.tasks import Cpu, Task, Trap, World
+
+
+class Fields:
+    """A thing with declared fields."""
+
+    def __init__(self, forms, thing, names):
+        self.forms, self.thing, self.names = forms, thing, names
+
+    def read(self):
+        forms, thing = self.forms, self.thing
+        return ("fields", *[forms.of(getattr(thing, name)) for name in self.names])
+
+    def write(self, form):
+        for name, part in zip(self.names, form[1:]):
+            setattr(self.thing, name, self.forms.thaw(part))
+
+
+class Contents:
+    """A thing that is its contents: a list, a dict, a set, a deque, a closed-over variable."""
+
+    def __init__(self, forms, thing):
+        self.forms, self.thing = forms, thing
+        self.read, self.write = {list: (self._read, self._write_items), deque: (self._read, self._write_members),
+                                 bytearray: (self._read, self._write_items),
+                                 dict: (self._read, self._write_members), set: (self._read, self._write_members),
+                                 types.CellType: (self._read_cell, self._write_cell)}[type(thing)]
+        self.make = None if type(thing) is types.CellType else forms.contents
+
+    def _read(self):
+        return self.make(self.thing)
+
+    def _write_items(self, form):
+        self.thing[:] = self.forms.thaw(form)
+
+    def _write_members(self, form):
+        self.thing.clear()
+        getattr(self.thing, "update" if type(self.thing) is not deque else "extend")(self.forms.thaw(form))
+
+    def _read_cell(self):
+        return ("cell", *[self.forms.of(value) for value in gc.get_referents(self.thing)])
+
+    def _write_cell(self, form):
+        if len(form) > 1:
+            self.thing.cell_contents = self.forms.thaw(form[1])
+        else:
+            del self.thing.cell_contents
+
+
+CONTAINERS = (list, dict, set, deque, bytearray)
+
+
+class Shared:
+    """All things that the tasks of one story share, in the order in which they were met."""
+
+    def __init__(self, forms, roots):
+        self.forms, self.things, self.elements, self.checks = forms, [], [], []
+        self._met, self._todo = {}, deque()
+        for root in roots:
+            self._todo.append((root, True))
+        while self._todo:
+            self._walk(*self._todo.popleft())
+
+    def read(self):
+        """The state of everything shared, as a tuple of forms."""
+        return tuple([thing.read() for thing in self.things])
+
+    def write(self, state, before=None):
+        """Put everything into `state`; with `before`, which holds now, only what differs."""
+        if before is None:
+            for thing, form in zip(self.things, state):
+                thing.write(form)
+        else:
+            for thing, form, old in zip(self.things, state, before):
+                if form != old:
+                    thing.write(form)
+
+    # -- Discovery -------------------------------------------------------------------------------------
+
+    def _walk(self, value, is_state):
+        """Meet `value`: name it if it is a thing, and remember to walk on to what it leads to.
+
+        is_state: it was met as a root or through a declared field; a plain list that was not is
+        walked through, but is no state (a history, a table of counters).
+        """
+        kind = type(value)
+        if kind in ATOMS or kind in (bool, float) or (id(value), is_state) in self._met:
+            return
+        self._met[id(value), is_state] = value      # kept alive, so that no other gets its id meanwhile
+        if id(value) in self.forms.names and not isinstance(value, (Task, World)):
+            return
+        if kind in CONTAINERS:
+            self._container(value, is_state)
+        elif kind in (tuple, frozenset):
+            self._later(value, is_state)
+        elif isinstance(value, types.FunctionType):
+            self._function(value)
+        elif isinstance(value, (types.MethodType, types.BuiltinMethodType)):
+            self._later([getattr(value, "__func__", None), value.__self__], is_state)
+        elif isinstance(value, partial):
+            self._later([value.func, value.args, value.keywords], is_state)
+        elif isinstance(value, Trap):
+            pass
+        elif kind is types.CellType:
+            self._name(Contents(self.forms, value))
+            self._later(gc.get_referents(value), True)
+        elif not isinstance(value, (*CONSTANT, Task, World, Cpu)):
+            self._instance(value)
+
+    def _later(self, values, is_state):
+        self._todo.extend((value, is_state) for value in values)
+
+    def _name(self, thing):
+        self.forms.name(thing.thing, ("thing", len(self.things)))
+        self.things.append(thing)
+
+    def _container(self, value, is_state):
+        if is_state:
+            self._name(Contents(self.forms, value))
+        if type(value) is dict:
+            self._later(value.keys(), is_state)
+            self._later(value.values(), is_state)
+        elif type(value) is not bytearray:
+            self._later(value, is_state)
+
+    def _function(self, function):
+        """What a function can reach: what it closes over, its defaults, and the globals that it names."""
+        if function.__module__ == "kit" or function.__module__.startswith("kit.") and not function.__closure__:
+            return
+        self._later(function.__closure__ or (), True)
+        self._later(function.__defaults__ or (), True)
+        for name in _global_names(function.__code__):
+            if name in function.__globals__:
+                self._later([function.__globals__[name]], True)
+
+    def _instance(self, value):
+        """An object of some class: an element, a thing with declared fields, or a constant."""
+        kind = type(value)
+        if getattr(kind, "alike", False):
+            self.forms.name(value, ("element", len(self.elements)))
+            self.elements.append(value)
+            return
+        names = declared_fields(kind)
+        state = state_of(value)
+        if names is None:
+            self.forms.of(value)            # refuses what can change
+        elif names:
+            self._check_declared(value, names)
+            self._name(Fields(self.forms, value, names))
+            if callable(getattr(value, "check", None)):
+                self.checks.append(value)
+        else:
+            self.forms.name(value, ("constant", len(self.forms.named)))
+        for name, part in state.items():
+            self._todo.append((part, bool(names) and name in names))
+
+    def _check_declared(self, value, names):
+        for name in names:
+            if not hasattr(value, name):
+                raise BadInput(f"class {type(value).__name__} declares {name!r} as explored, and {value!r} has no such field.")
+
+
+def declared_fields(kind):
+    """The fields that `kind` and its bases declare as explored, or None if nobody declares any."""
+    declared = [base.__dict__["explored"] for base in reversed(kind.__mro__) if "explored" in base.__dict__]
+    if not declared:
+        return None
+    return tuple(dict.fromkeys(name for names in declared for name in names))
+
+
+def _global_names(code):
+    """The names that `code`, and the functions written inside it, may look up among the globals."""
+    names = list(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names += _global_names(constant)
+    return names
