@@ -6,7 +6,8 @@ first, and writing takes memory.  The idea: remember of each page what stands be
 free list, and keep all of them in the order in which they were last wanted.
 
     dirty       changed since it was read; must be written before it can go
-    writing     under write-out: handed to whoever writes, and not done yet (locked + launder in 2.5.1)
+    writing     under write-out: handed to whoever writes, and not done yet (locked, in 2.5.1)
+    launder     ... by somebody who was freeing memory, and for whom others may wait (PG_launder)
     locked      being filled or otherwise busy
     mapped      in the page table of a process, which must give it up first
     users       somebody holds a reference (2.5.1 counts them in page->count, with the cache's own)
@@ -41,12 +42,14 @@ from kit.traps import might_sleep, never_sleeps, note, sleep, step
 class Page:
     """A page of the cache: which frame, what of, and what stands between it and the free list."""
 
-    __slots__ = ("active", "dirty", "key", "locked", "mapped", "pfn", "referenced", "users", "wait", "writing", "zone")
-    explored = ("dirty", "locked", "mapped", "referenced", "users", "wait", "writing")
+    __slots__ = ("active", "dirty", "key", "launder", "locked", "mapped", "pfn", "referenced", "users", "wait",
+                 "writing", "zone")
+    explored = ("dirty", "launder", "locked", "mapped", "referenced", "users", "wait", "writing")
 
     def __init__(self, key, pfn, zone):
         self.key, self.pfn, self.zone = key, pfn, zone
-        self.dirty = self.writing = self.locked = self.mapped = self.referenced = self.active = False
+        self.dirty = self.writing = self.launder = self.locked = self.mapped = False
+        self.referenced = self.active = False
         self.users = 0          # references beside the cache's own
         self.wait = None        # who waits until it is neither locked nor under write-out
 
@@ -69,14 +72,15 @@ class PageCache:
     writing is impossible.  Neither is called while the page could be dropped meanwhile.
     """
 
-    explored = ("cached", "active", "inactive", "dirty", "writing")
+    explored = ("cached", "active", "inactive", "dirty", "writing", "mapped")
 
     def __init__(self, pages, readpage=None, writepage=None):
         self.pages, self.readpage, self.writepage = pages, readpage, writepage
         self.cached = {}                                # by key
         # The old end is first.  (An OrderedDict finds its first entry at once; a dict may search for it.)
         self.active, self.inactive = OrderedDict(), OrderedDict()
-        self.dirty, self.writing, self.droppable = OrderedDict(), OrderedDict(), OrderedDict()     # longest so first
+        self.dirty, self.writing, self.mapped = OrderedDict(), OrderedDict(), OrderedDict()     # longest so first
+        self.droppable = OrderedDict()
         self.ask = self.told = None
         self.hits = self.misses = self.written = self.dropped = 0
 
@@ -157,6 +161,15 @@ class PageCache:
         return True
 
     @might_sleep
+    async def write_out(self, page, launder=False):
+        """Start to write a dirty page; does not wait for the end, but sleeps wherever `writepage` does.
+
+        The page is clean from now on: a change that comes after this needs another write.
+        """
+        self._set(page, dirty=False, writing=True, launder=launder)
+        await self.writepage(page)
+
+    @might_sleep
     async def wait_until_idle(self, page):
         """Sleep until `page` is neither locked nor under write-out."""
         while page.busy:
@@ -208,9 +221,13 @@ class PageCache:
         """The process has given `page` up."""
         self._set(page, mapped=False)
 
-    def start_write(self, page):
-        """`page` is about to be written: clean from now on, for a change after this needs another write."""
-        self._set(page, dirty=False, writing=True)
+    def unmap_some(self, count):
+        """Processes give up the `count` pages mapped longest, but no active one; swap_out() of 2.5.1, in short."""
+        for _ in range(min(count, len(self.mapped))):
+            pfn, page = next(iter(self.mapped.items()))
+            self.mapped.move_to_end(pfn)
+            if not page.active:
+                self.unmap(page)
 
     @never_sleeps
     async def end_write(self, page, failed=False):
@@ -219,7 +236,7 @@ class PageCache:
         Called from the interrupt of the disk.  Wakes who waits for the page.
         """
         await step("end of write-out")
-        self._set(page, writing=False, dirty=page.dirty or failed)
+        self._set(page, writing=False, launder=False, dirty=page.dirty or failed)
         self.written += not failed
         self._wake(page)
 
@@ -278,7 +295,7 @@ class PageCache:
         """Change `page`, and let the lists of dirty, written and droppable pages follow."""
         for name, value in changes.items():
             setattr(page, name, value)
-        for pages, belongs in ((self.dirty, page.dirty), (self.writing, page.writing)):
+        for pages, belongs in ((self.dirty, page.dirty), (self.writing, page.writing), (self.mapped, page.mapped)):
             if belongs:
                 pages.setdefault(page.pfn, page)
             else:
@@ -308,7 +325,8 @@ class PageCache:
             assert (page.pfn in self.dirty) == page.dirty, f"{page} is counted as dirty wrongly"
             assert (page.pfn in self.writing) == page.writing, f"{page} is counted as under write-out wrongly"
             assert (page.pfn in self.droppable) == page.droppable, f"{page} is counted as droppable wrongly"
-        for pages in (self.dirty, self.writing, self.droppable):
+            assert (page.pfn in self.mapped) == page.mapped, f"{page} is counted as mapped wrongly"
+        for pages in (self.dirty, self.writing, self.mapped, self.droppable):
             assert pages.keys() <= self.active.keys() | self.inactive.keys(), "a page that was dropped is still counted"
 
 
