@@ -27,11 +27,13 @@ from kit.gfp import DMA, GFP_ATOMIC, GFP_KERNEL, HIGHMEM, WAIT
 from kit.locks import Spinlock
 from kit.memory.attempts import LINUX_2_5_1, NO
 from kit.memory.buddy import MAX_ORDER, Buddy, newest_first
-from kit.traps import might_sleep, never_sleeps, step
+from kit.trace import watchers
+from kit.traps import might_sleep, never_sleeps, note, step
 
 PAGE_SIZE = 4096
 MB = 256                                # in pages
 ZONE_BITS = DMA | HIGHMEM               # the part of a gfp mask that says which zones will do
+NO_WAIT = ~WAIT
 ZONE_ENDS = (("DMA", 16 * MB), ("NORMAL", 896 * MB), ("HIGHMEM", None))     # i386
 
 
@@ -57,38 +59,41 @@ class Zone:
         self.ledger = None              # reservation's, if there is one: it is told of every block
         self.need_balance = False       # somebody found the zone below its low mark: kswapd's sign
         self.contents = {}              # what was written to a page, where anybody ever wrote
-        self.taken = 0                  # blocks, ever
 
     def __repr__(self):
         return self.name
 
     def take(self, order):
         """A block of that order, whatever the marks say; None if there is none."""
-        with self.lock:
-            page = self.buddy.take(order)
-            if page is not None:
-                self.free_pages -= 1 << order
-                self.taken += 1
-                if self.ledger is not None:     # the one branch that reservations cost everybody
-                    self.ledger.was_taken(self, page, order)
+        self.lock.instant()
+        page = self.buddy.take(order)
+        if page is not None:
+            self.free_pages -= 1 << order
+            if self.ledger is not None:     # the one branch that reservations cost everybody
+                self.ledger.was_taken(self, page, order)
+            if watchers:
+                note("take", self.name, page=page, order=order)
         return page
 
     def take_at(self, page, order):
         """That very block, which must be free: how a reservation takes what it chose."""
-        with self.lock:
-            self.buddy.take_at(page, order)
-            self.free_pages -= 1 << order
-            self.taken += 1
-            self.ledger.was_taken(self, page, order)
+        self.lock.instant()
+        self.buddy.take_at(page, order)
+        self.free_pages -= 1 << order
+        self.ledger.was_taken(self, page, order)
+        if watchers:
+            note("take", self.name, page=page, order=order)
         return page
 
     def put(self, page, order):
         """Give it back; raises Corruption if it was not handed out."""
-        with self.lock:
-            self.buddy.put(page, order)
-            self.free_pages += 1 << order
-            if self.ledger is not None:
-                self.ledger.became_free(self, page, order)
+        self.lock.instant()
+        self.buddy.put(page, order)
+        self.free_pages += 1 << order
+        if self.ledger is not None:
+            self.ledger.became_free(self, page, order)
+        if watchers:
+            note("put", self.name, page=page, order=order)
 
     def check(self):
         """What is counted is what is there."""
@@ -167,7 +172,7 @@ class Pages:
     @never_sleeps
     async def try_alloc(self, gfp=GFP_ATOMIC, order=0):
         """As alloc for somebody who may not wait: None if nothing is left above a quarter of the min marks."""
-        return await self._try_in_order(gfp & ~WAIT, order)
+        return await self._try_in_order(gfp & NO_WAIT, order)
 
     @never_sleeps
     async def free(self, page, order=0):
@@ -194,7 +199,7 @@ class Pages:
 
     def take(self, gfp=GFP_ATOMIC, order=0):
         """try_alloc, but in one instant: a block of 2**order pages, or None.  Nobody comes in between."""
-        gfp &= ~WAIT
+        gfp &= NO_WAIT
         for attempt in self.instant_attempts:
             if attempt.applies is None or attempt.applies(self, gfp, order):
                 answer = attempt.do(self, gfp, order)
@@ -204,7 +209,10 @@ class Pages:
 
     def put(self, page, order=0):
         """free, but in one instant."""
-        zone = self.zone_of(page)
+        try:
+            zone = self.zone_at[page >> self.zone_shift]
+        except (IndexError, TypeError):
+            self._refuse(page)
         if self.kept and self._keep_the_first(zone, page, order):
             return
         zone.put(page, order)
@@ -270,9 +278,12 @@ class Pages:
         try:
             return self.zone_at[page >> self.zone_shift]
         except (IndexError, TypeError):
-            last = self.zones[-1].end - 1
-            raise Corruption(f"{page!r} is not a page of this memory, whose pages are {self.zones[0].start} to {last}: "
-                             "give a page back where it came from.") from None
+            self._refuse(page)
+
+    def _refuse(self, page):
+        last = self.zones[-1].end - 1
+        raise Corruption(f"{page!r} is not a page of this memory, whose pages are {self.zones[0].start} to {last}: "
+                         "give a page back where it came from.")
 
     def buddyinfo(self):
         """How many free blocks each zone has of each order, from 0 up: {"DMA": [3, 1, ...], ...}."""
