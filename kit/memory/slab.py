@@ -72,8 +72,7 @@ class Cache:
     def __init__(self, name, size, pages, align=False, l1=32, geometry=None, limit=None, gfp=0,
                  headers=None, by_page=None, constructor=None, checked=False):
         self.name, self.pages, self.gfp = name, pages, gfp
-        frames = sum(zone.pages for zone in pages.zones)
-        self.geometry = geometry or linux_2_5_1(size, align, l1, break_order(frames))
+        self.geometry = geometry or linux_2_5_1(size, align, l1, break_order(pages.total_pages))
         self.limit = array_limit(self.geometry.size) if limit is None else limit
         self.batch = -(-self.limit // 2)    # half of it, and of one one
         self.headers = headers(self.geometry.management) if headers and self.geometry.off_slab else None
@@ -279,5 +278,5 @@ class Cache:
             f"{self}: {len(self.live)} objects in use + {len(in_arrays)} in arrays + {len(in_slabs)} free in slabs, "
             f"but {len(self.slabs)} slabs * {self.geometry.objects} are {len(cut)}")
         assert everywhere == cut, f"{self}: an object is in two places at once, and another one nowhere"
-        assert all(len(array) <= max(self.limit, self.batch) for array in self.arrays.values()), (
+        assert all(len(array) <= max(self.limit, 1) for array in self.arrays.values()), (
             f"{self}: a CPU keeps more than {self.limit} objects for itself")
