@@ -1,0 +1,1 @@
+"""drivers: those who need memory in order to free memory."""
