@@ -75,7 +75,8 @@ def normalised(notebook):
     notebook.metadata = nbformat.from_dict({**METADATA, **({"widgets": widgets} if numbers else {})})
     notebook.nbformat_minor = 5
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in ("tags",) if cell.metadata.get(key)})
+        kept = {key: cell.metadata[key] for key in ("tags", "nbgrader") if cell.metadata.get(key)}
+        cell.metadata = nbformat.from_dict(kept)
     text = json.dumps(notebook, ensure_ascii=False, sort_keys=True)
     renamed = re.sub("|".join(numbers) or "$.", lambda match: numbers[match[0]], text)
     return nbformat.writes(nbformat.from_dict(json.loads(renamed)), version=4).rstrip("\n") + "\n"
