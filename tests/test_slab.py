@@ -84,7 +84,7 @@ def test_colours_go_round():
 
 
 def test_colours_spread_equal_fields_over_the_lines_of_a_processor_cache():
-    """The first objects of many slabs: with one colour they all fall on the same line of an 8 KB direct-mapped cache."""
+    """The first objects of many slabs: with one colour they all fall on the same line of a 4 KB direct-mapped cache."""
     def lines_used(geometry_of):
         cache = Cache("coloured", 160, Pages(4096), align=True, limit=0)
         cache.geometry = geometry_of(cache.geometry)
@@ -300,7 +300,7 @@ def mixed_workload(pages, seed, rounds):
     """Take and put from five caches on three CPUs, one of them off-slab, one of order 1."""
     rng, kmalloc = random.Random(seed), Kmalloc(pages, limit=4)
     caches = [kmalloc.cache(size) for size in (32, 512, 1024)]
-    caches += [kmalloc.chain.create(name, size, limit=limit) for name, size, limit in (("odd", 700, 3), ("big", 3072, 0))]
+    caches += [kmalloc.chain.create("odd", 700, limit=3), kmalloc.chain.create("big", 3072, limit=0)]
     held = []
     for _ in range(rounds):
         with on_cpu(rng.randrange(3)):
@@ -478,8 +478,8 @@ def test_the_trail_tells_of_slabs_that_come_and_go():
     with watch() as trail:
         cache.put(cache.take())
         cache.shrink()
-    page = cache.pages.total_pages - 1
-    assert [str(event) for event in trail.only("grow", "reap")] == [f"grow thing page={page} colour=0", "reap thing slabs=1"]
+    told = [str(event) for event in trail.only("grow", "reap")]
+    assert told == [f"grow thing page={cache.pages.total_pages - 1} colour=0", "reap thing slabs=1"]
 
 
 def test_check_notices_a_lost_object_and_a_doubled_one():

@@ -74,7 +74,7 @@ def test_idle_memory_of_the_bio_pools():
 
 
 def test_bonwicks_colouring_example():
-    """200-byte objects at multiples of 8, 32 bytes of slab data at the end: 20 objects, 64 bytes spare, nine colours."""
+    """200-byte objects at multiples of 8, 32 bytes of slab data at the end: 20 objects, 64 bytes spare, 9 colours."""
     layout = bonwick_1994(200)
     assert (layout.objects, layout.left_over, layout.colours) == (20, 64, 9)
     cache = Cache("example", 200, Pages(64 * MB), geometry=layout, limit=0)
