@@ -3,6 +3,8 @@
 import nbformat
 from nbformat import v4
 
+from kit.commands.notebooks import METADATA
+
 FIGURE = """\
 import base64, io
 from IPython.display import HTML
@@ -36,7 +38,7 @@ def sample():
     ]
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"
-    return v4.new_notebook(cells=cells)
+    return v4.new_notebook(cells=cells, metadata=METADATA)
 
 
 def write(notebook, file):

@@ -44,7 +44,8 @@ def test_readme_names_every_command_and_no_other():
 
 
 def test_every_path_in_readme_exists():
-    paths = re.findall(r"`((?:kit|tests|notebooks|exercises)/[\w/.]*)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:kit|tests|notebooks|exercises)/[\w/.]*)`", readme)
     assert paths and [path for path in paths if not (ROOT / path).exists()] == []
 
 

@@ -28,7 +28,8 @@ FLOORS = (
     ("commands", "__main__", "__init__"),
 )
 FLOOR_OF = {unit: floor for floor, units in enumerate(FLOORS) for unit in units}
-CORE = ("errors", "gfp", "trace", "tasks", "refusals", "traps", "locks", "memory", "machine", "drivers")    # what a learner reads
+# What a learner reads, and what the explorer runs:
+CORE = ("errors", "gfp", "trace", "tasks", "refusals", "traps", "locks", "memory", "machine", "drivers")
 
 # Who may import what from outside the standard library, and only inside a function: `import kit` stays free of it.
 OUTSIDERS = {

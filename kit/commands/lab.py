@@ -6,7 +6,8 @@ ignores.  After an update the new version of a notebook stands beside the learne
     work/04_five_levels.ipynb           what the learner has made of it
     work/04_five_levels.new-2.ipynb     the kit's second version
 
-Always true: no file in `work/` is ever written over, but the list of what was handed out.
+Always true: no file in `work/` is ever written over, but for what this file keeps there under names
+with a dot: the list of what was handed out, and the settings of JupyterLab.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from kit.errors import BadInput
 
 WORK = ROOT / "work"
 HANDED_OUT = ".handed-out.json"     # in work/: for each file, the digests of its versions so far
+SETTINGS = ".jupyterlab"
 
 
 def add_parser(subparsers):
@@ -42,7 +44,7 @@ def run(args):
         if (copy := hand_out(file, WORK)) is not None and ".new-" in copy.name:
             print(f"The kit has a new version of {file.name}: it stands beside yours, as {copy.name}.")
     from jupyterlab.labapp import main
-    return main(jupyterlab_arguments(chosen.name, args.no_browser))
+    return main(jupyterlab_arguments(WORK, chosen.name, args.no_browser))
 
 
 def shipped():
@@ -92,11 +94,15 @@ def digest_of(file):
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def jupyterlab_arguments(name, no_browser):
-    """The command line for JupyterLab: on `work/`, open at `name`, asking nothing of the network."""
-    arguments = [f"--ServerApp.root_dir={WORK}", f"--LabApp.default_url=/lab/tree/{name}",
-                 "--LabApp.news_url=None",
-                 "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate"]
+def jupyterlab_arguments(work, name, no_browser):
+    """The command line for JupyterLab: on the folder `work`, open at the notebook `name`."""
+    settings = work / SETTINGS
+    settings.mkdir(parents=True, exist_ok=True)
+    # Otherwise it asks each new reader whether it may fetch news; a reader's own settings still win over these.
+    quiet = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+    (settings / "overrides.json").write_text(json.dumps(quiet), encoding="utf-8")
+    arguments = [f"--ServerApp.root_dir={work}", f"--LabApp.default_url=/lab/tree/{name}",
+                 f"--LabApp.app_settings_dir={settings}"]
     if no_browser:
         arguments.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
