@@ -103,7 +103,7 @@ def test_colours_spread_equal_fields_over_the_lines_of_a_processor_cache():
 def test_a_cpu_refills_by_the_batch_and_overflows_by_the_batch():
     cache = Cache("small", 64, few_pages())         # limit 252, batch 126
     objects = [cache.take() for _ in range(400)]
-    cache.drain(0)
+    cache.drain()
 
     def locks(action, times):
         before = cache.lock.acquisitions
@@ -129,7 +129,7 @@ def test_what_overflows_is_the_top_of_the_array():
     """As in 2.5.1: the batch freed last goes back to the slabs, the objects that lay longest stay."""
     cache = cache_of_four(limit=4)
     objects = [cache.take() for _ in range(8)]
-    cache.drain(0)
+    cache.drain()
     for obj in objects[:5]:
         cache.put(obj)
     assert cache.arrays[0] == [objects[0], objects[1], objects[4]]
@@ -162,7 +162,7 @@ def test_objects_in_the_array_of_another_cpu_are_out_of_reach():
     with on_cpu(1):
         assert cache.take() is None
     assert cache.slabinfo().active_objects == 4     # as the kernel counts them
-    cache.drain(0)
+    cache.drain()
     with on_cpu(1):
         assert cache.take() in objects
 
@@ -178,7 +178,7 @@ def test_the_prompt_uses_the_array_of_cpu_0():
 def test_no_array_above_a_page():
     cache = Cache("large", 5000, few_pages())
     cache.put(cache.take())
-    assert (cache.limit, list(cache.arrays.values())) == (0, [[]])
+    assert (cache.limit, cache.arrays) == (0, [[]])
     cache.check()
 
 
@@ -322,7 +322,7 @@ def conserved(chain, held):
     headers = sum(cache.headers is not None and len(cache.slabs) for cache in chain.caches)
     assert sum(len(cache.live) for cache in chain.caches) == len(held) + headers
     for cache in chain.caches:
-        in_arrays = sum(map(len, cache.arrays.values()))
+        in_arrays = sum(map(len, cache.arrays))
         in_slabs = sum(len(slab.free) for slab in cache.slabs)
         assert len(cache.live) + in_arrays + in_slabs == len(cache.slabs) * cache.geometry.objects
     assert chain.pages_held + chain.pages.free_pages == chain.pages.total_pages

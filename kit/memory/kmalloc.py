@@ -69,7 +69,7 @@ class CacheChain:
         if cache.grown_lately:
             cache.grown_lately = False
             return 0
-        cache.drain(traps.current.cpu.number or 0)      # the arrays of other CPUs are out of reach
+        cache.drain()                                   # the arrays of other CPUs are out of reach
         pages = len(cache.slabs.free) * cache.geometry.pages
         if cache.constructor:                           # every object would have to be built anew
             pages = (pages * 4 + 1) // 5

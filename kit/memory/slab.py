@@ -25,7 +25,6 @@ Left out:  destructors, red zones, destroying a cache (and the count of those wh
            guards only that); 2.5.1 spends a colour even on a slab that does not come.
 """
 
-from collections import defaultdict
 from typing import NamedTuple
 
 from kit import trace, traps
@@ -79,7 +78,7 @@ class Cache:
         self.constructor, self.checked = constructor, checked
         self.lock = Spinlock(f"{name}.lock")
         self.live = set()                   # the objects in use; never walked in order, so a set will do
-        self.arrays = defaultdict(list)     # by CPU; the object freed last is on top
+        self.arrays = []                    # of free objects, by CPU; what was freed last lies on top
         self.slabs = SlabLists({} if by_page is None else by_page)
         self.colour_next = 0
         self.grown_lately = False           # since the reaper last came by
@@ -94,7 +93,7 @@ class Cache:
 
     def take(self, gfp=GFP_ATOMIC):
         """The address of an object, or None if there is no page for a new slab.  Never sleeps."""
-        array = self.arrays[traps.current.cpu.number or 0]      # the prompt is on no CPU: it uses CPU 0's
+        array = self._array()
         if not (array or self._refill(array) or self._grow_now(gfp) and self._refill(array)):
             return None
         if self.checked:
@@ -111,7 +110,7 @@ class Cache:
             raise Corruption(why_not_in_use(self, obj)) from None
         if self.checked:
             lay_to_rest(self, obj)
-        array = self.arrays[traps.current.cpu.number or 0]
+        array = self._array()
         if len(array) < self.limit:
             array.append(obj)
         else:
@@ -139,13 +138,22 @@ class Cache:
         """`ask` names the method by which pages are asked for."""
         while True:
             await step(self._taking)
-            if self.arrays[traps.current.cpu.number or 0] or self.slabs.partial or self.slabs.free:
+            if self._array() or self.slabs.partial or self.slabs.free:
                 return self.take(gfp)
             if not await self._grow(gfp, ask):
                 return None
             # The new slab is everybody's: another CPU may empty it before our next look.
 
     # -- Between the array of a CPU and the slabs ----------------------------------------------------
+
+    def _array(self):
+        """The array of the CPU that is running; the prompt runs on none, and uses that of CPU 0."""
+        number = traps.current.cpu.number or 0
+        try:
+            return self.arrays[number]
+        except IndexError:
+            self.arrays.extend([] for _ in range(len(self.arrays), number + 1))
+            return self.arrays[number]
 
     def _refill(self, array):
         """Move a batch from the slabs into an empty array; says whether an object came."""
@@ -173,7 +181,7 @@ class Cache:
             if pfn is not None and self.headers:
                 header = await getattr(self.headers, ask)(gfp & ~DMA)
         finally:        # also if the task is abandoned between the two: its pages must not be lost
-            grown = self._add_slab(pfn, header)
+            grown = self._link(pfn, header)
         return grown
 
     def _grow_now(self, gfp):
@@ -181,7 +189,7 @@ class Cache:
         gfp = self._gfp_of_pages(gfp)
         pfn = self.pages.take(gfp, self.geometry.order)
         header = self.headers.take(gfp & ~DMA) if pfn is not None and self.headers else None
-        return self._add_slab(pfn, header)
+        return self._link(pfn, header)
 
     def _gfp_of_pages(self, gfp):
         if gfp & HIGHMEM:
@@ -192,13 +200,18 @@ class Cache:
                            "Take it from a cache that was made with gfp=DMA.")
         return gfp | self.gfp
 
-    def _add_slab(self, pfn, header):
-        """Link the new slab if its pages and, off-slab, its header have come; else keep neither."""
+    def _link(self, pfn, header):
+        """Make a slab if its pages and, off-slab, its header have come; else keep neither."""
         if pfn is None:
             return False
         if self.headers and header is None:
             self.pages.put(pfn, self.geometry.order)
             return False
+        self.grow_with(pfn, header)
+        return True
+
+    def grow_with(self, pfn, header=None):
+        """Make a slab of pages in hand; off-slab, `header` is an object of `self.headers`.  Never sleeps or fails."""
         slab = Slab(self, pfn, self._next_colour(), header)
         if self.constructor or self.checked:
             self.memory.update((obj, at_rest(self, obj)) for obj in slab.objects)
@@ -208,7 +221,6 @@ class Cache:
             self.grown_lately = True    # or the reaper might have the slab before we have our object
         if trace.watchers:
             note("grow", self.name, page=pfn, colour=slab.colour)
-        return True
 
     def _next_colour(self):
         """How many bytes the objects of the next slab are shifted by: each a line more, then 0 again."""
@@ -219,15 +231,19 @@ class Cache:
 
     def shrink(self):
         """Give back every slab with no object in use; returns how many pages that freed.  Never sleeps."""
-        for cpu in list(self.arrays):
-            self.drain(cpu)
+        for array in self.arrays:
+            self._drain(array)
         return self.release(len(self.slabs.free))
 
-    def drain(self, cpu):
-        """Return the objects in the array of `cpu` to their slabs."""
+    def drain(self):
+        """Return the free objects that this CPU keeps to their slabs.  Never sleeps."""
+        self._drain(self._array())
+
+    def _drain(self, array):
         with self.lock:
-            for obj in self.arrays.pop(cpu, ()):
+            for obj in array:
                 self.slabs.put(obj)
+            array.clear()
 
     def release(self, count):
         """Give back `count` free slabs at most, the coldest first; returns the pages freed.  Never sleeps."""
@@ -270,7 +286,7 @@ class Cache:
     def check(self):
         """Nothing is lost: in use, in an array, free in a slab, each object of each slab is one of these."""
         self.slabs.check()
-        in_arrays = [obj for array in self.arrays.values() for obj in array]
+        in_arrays = [obj for array in self.arrays for obj in array]
         in_slabs = [obj for slab in self.slabs for obj in slab.free]
         everywhere = sorted([*self.live, *in_arrays, *in_slabs])
         cut = sorted(obj for slab in self.slabs for obj in slab.objects)
@@ -278,5 +294,5 @@ class Cache:
             f"{self}: {len(self.live)} objects in use + {len(in_arrays)} in arrays + {len(in_slabs)} free in slabs, "
             f"but {len(self.slabs)} slabs * {self.geometry.objects} are {len(cut)}")
         assert everywhere == cut, f"{self}: an object is in two places at once, and another one nowhere"
-        assert all(len(array) <= max(self.limit, 1) for array in self.arrays.values()), (
+        assert all(len(array) <= max(self.limit, 1) for array in self.arrays), (
             f"{self}: a CPU keeps more than {self.limit} objects for itself")
