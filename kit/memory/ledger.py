@@ -15,11 +15,7 @@ availability.py says why counting is enough.
 The price: whoever makes memory unavailable has to ask the ledger first.  That is every ordinary
 allocation (atomic ones and those under PF_MEMALLOC too), and everybody who dirties, maps, locks or
 takes a reference to a lent page; and whoever is refused must wait.  `asked`, `refused` and
-`waited` count it.  Three policies, to compare:
-
-    COUNTED     asks at the grant only.  Shown to break the promise.
-    REFUSING    tells ordinary callers no while the promise needs what they want.
-    WAITING     lets those who may wait do so.  This is the design of the mail.
+`waited` count it.  What happens to whoever is refused is a policy (policies.py); WAITING is the mail's.
 
 The ledger counts; what a caller holds in hand is a Reservation (reservation.py).
 
@@ -28,13 +24,11 @@ summary (linux-kernel, 15 Dec 2001); mm/reserve.c of Peter Zijlstra (2008) came 
 Left out: reservations that move from zone to zone; each unit is promised in one zone.
 """
 
-from dataclasses import dataclass
-
 from kit.errors import BadInput, KitError
 from kit.gfp import DMA, GFP_KERNEL, HIGHMEM
 from kit.locks import WaitQueue
-from kit.memory.attempts import NO, Attempt, Attempts, may_not_wait, only_if
 from kit.memory.availability import Availability
+from kit.memory.policies import COUNTED, REFUSING, WAITING
 from kit.memory.reservation import Account, Reservation
 from kit.traps import might_sleep, sleep, step
 
@@ -43,58 +37,6 @@ ZONE_BITS = DMA | HIGHMEM
 
 class PromiseBroken(KitError):
     """A reservation in hand could not be taken.  No ledger that asks lets this happen."""
-
-
-# == How an ordinary allocation goes when the allocator itself reserves ==============================
-
-
-@Attempt
-def spare_free(pages, gfp, order):
-    """Take a free block that no reservation needs."""
-    return pages.ledger.take_spare(gfp, order, free_only=True)
-
-
-@Attempt
-def spare_clean(pages, gfp, order):
-    """Drop clean pages that no reservation needs, and take their block."""
-    return pages.ledger.take_spare(gfp, order)
-
-
-@only_if(may_not_wait)
-def atomic(pages, gfp, order):
-    """Whoever may not wait is told no."""
-    return NO
-
-
-@Attempt
-def refuse(pages, gfp, order):
-    """No: what is left is promised to others, or in use."""
-    return NO
-
-
-@Attempt
-@might_sleep
-async def wait_for_memory(pages, gfp, order):
-    """No, I have to wait until another user frees up memory."""
-    await pages.ledger.wait_for_change(lambda: pages.ledger.could_take(gfp, order))
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Whether ordinary use of memory has to ask the ledger, and what the page allocator then tries."""
-
-    name: str
-    asks: bool
-    attempts: Attempts
-
-
-_WAITS = Attempts("reserving, waiting", once=(spare_free, spare_clean, atomic),
-                  again=(wait_for_memory, spare_free, spare_clean))
-_REFUSES = Attempts("reserving, refusing", once=(spare_free, spare_clean, atomic, refuse), again=(wait_for_memory,))
-
-COUNTED = Policy("counted at the grant only", asks=False, attempts=_WAITS)
-REFUSING = Policy("refusing", asks=True, attempts=_REFUSES)
-WAITING = Policy("waiting", asks=True, attempts=_WAITS)
 
 
 # == The ledger =====================================================================================
@@ -114,8 +56,8 @@ class Ledger:
         self.available = {zone.name: _free_blocks(zone) for zone in pages.zones}
         self.lent = {}          # clean page -> what drops it from the page cache
         self.accounts = {}      # what is promised of each slab cache
-        self.wait = WaitQueue(f"{name}.wait", "Only memory that is freed, cleaned or given back to the ledger wakes it.",
-                              of=self)
+        self.wait = WaitQueue(f"{name}.wait", of=self,
+                              why="Only memory that is freed, cleaned or given back to the ledger wakes it.")
         self.asked = self.refused = self.waited = 0
         pages.ledger = self
         pages.follow(policy.attempts)
@@ -229,8 +171,8 @@ class Ledger:
         """The block that was promised, now: free, or freed by dropping what was lent."""
         page = self.available[zone.name].best_fit(order)
         if page is None:
-            raise PromiseBroken(f"{self.name} ({self.policy.name}) promised a block of order {order} in {zone.name}, and "
-                                "every page there is in use. Somebody took memory without asking the ledger.")
+            raise PromiseBroken(f"{self.name} ({self.policy.name}) promised a block of order {order} in {zone.name}, "
+                                "and none is left. Somebody took memory without asking the ledger.")
         self.promised[zone.name][order] -= 1
         return self._carve(zone, page, order)
 
@@ -308,3 +250,6 @@ def _free_blocks(zone):
         if is_free:
             available.add(page, order)
     return available
+
+
+__all__ = ["COUNTED", "REFUSING", "WAITING", "Ledger", "PromiseBroken"]

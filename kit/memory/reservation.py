@@ -167,5 +167,6 @@ class Account:
 
     def check(self):
         """What is promised is covered, and nobody else has the spares."""
-        assert self.promised <= self._covered(), f"{self.promised} objects of {self.cache} are promised, {self._covered()} covered"
+        covered = self._covered()
+        assert self.promised <= covered, f"{self.promised} objects of {self.cache} are promised, {covered} covered"
         assert all(spare in self.cache.live for spare in self.spares), f"a spare of {self.cache} is free for everybody"
