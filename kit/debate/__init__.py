@@ -1,0 +1,1 @@
+"""debate: sixteen claims of the two mails, each with its words, its experiment, and its verdict."""

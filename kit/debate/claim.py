@@ -1,0 +1,89 @@
+"""claim: what was said, made measurable; and a verdict that the evidence gives, never the author.
+
+The problem of a fair trial in a program: whoever writes the experiment knows what it should show.
+So a claim consists of parts that can be checked against each other:
+
+    words           what was said, quoted, and by whom
+    question        the same, as something that can be measured
+    molnar, lahaise the strongest case of either side, each in its own terms
+    experiment      a function of a seed and of named parameters that gives a table: the evidence
+    judge           a function of that table alone, which gives the verdict and the reason for it
+    overturned_by   in words, what would have to be different for another verdict
+    overturning     parameters under which the same experiment and judge do give another verdict, if any
+
+Four verdicts: the claim HOLDS, it FAILS, it DEPENDS on something named, or it is UNDECIDABLE here.
+A verdict that is not the same under every seed depends on chance, and says so (hearing.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+HOLDS, FAILS, DEPENDS, UNDECIDABLE = "holds", "fails", "depends on", "not decidable here"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A small table: the names of its columns, and its rows, whose first cell says what the row is about."""
+
+    columns: tuple
+    rows: tuple
+
+    def column(self, name):
+        """All values of one column, by the first cell of each row."""
+        place = self.columns.index(name)
+        return {row[0]: row[place] for row in self.rows}
+
+    def text(self):
+        """The table as lines of text, numbers to the right."""
+        table = [self.columns, *self.rows]
+        cells = [[_cell(value) for value in row] for row in table]
+        widths = [max(len(row[place]) for row in cells) for place in range(len(self.columns))]
+        aligned = [[cell.rjust(width) if _is_number(row[place]) else cell.ljust(width)
+                    for place, (cell, width) in enumerate(zip(line, widths, strict=True))]
+                   for line, row in zip(cells, [self.rows[0] if self.rows else (), *self.rows], strict=True)]
+        return "\n".join("  ".join(line).rstrip() for line in aligned)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One of the four words, the reason as a sentence made from the evidence, and what it depends on."""
+
+    word: str
+    because: str
+    on: str = ""
+
+    def __str__(self):
+        return f"{self.word} {self.on}".rstrip() + f": {self.because}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and its trial; `trial()` gives the evidence and the verdict."""
+
+    name: str
+    who: str
+    words: str
+    question: str
+    molnar: str
+    lahaise: str
+    experiment: Callable
+    judge: Callable
+    overturned_by: str
+    overturning: dict | None = None
+    history: str = ""
+    recorded: dict = field(default_factory=dict)    # parameters of the full number of runs (--record)
+
+    def trial(self, seed=0, **parameters):
+        """The evidence of one run of the experiment, and the verdict on it."""
+        evidence = self.experiment(seed, **parameters)
+        return evidence, self.judge(evidence)
+
+
+def _cell(value):
+    if isinstance(value, float):
+        return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
