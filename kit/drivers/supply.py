@@ -28,6 +28,7 @@ are made at the prompt, before the machine runs, as drivers are set up before th
 from kit import traps
 from kit.gfp import WAIT
 from kit.memory import mempool
+from kit.memory.ledger import Ledger
 from kit.memory.mempool import Mempool
 from kit.traps import hold, let_go, might_sleep, never_sleeps, yield_cpu
 
@@ -51,6 +52,20 @@ class Supply:
     def request(self, needs):
         """`async with` this while a task takes what one request needs: {allocator: how many}."""
         return NothingToAsk()
+
+    def lend(self, cache):
+        """What the page cache has to do for this supply: nothing, but where clean pages stand in for reserves."""
+
+    def shape(self):
+        """How many elements are kept back, and how many tasks wait; to compare states."""
+        return [(len(source.elements), len(source.wait.tasks)) for source in self._pools()]
+
+    def pages_kept(self, pages):
+        """How many pages of `pages` lie idle in pools, slabs not counted."""
+        return sum(len(pool.elements) for pool in self._pools() if pool.backing is pages)
+
+    def _pools(self):
+        return [source for source in self.sources if isinstance(source, Mempool)]
 
     def check(self):
         """Every source that keeps elements is sound."""
@@ -186,6 +201,14 @@ class Reserved(Supply):
         """Sleeps until the ledger says yes.  What was reserved is given up when its last element has come back."""
         return Granted(self, needs)
 
+    def lend(self, cache):
+        """Let clean pages of the cache stand in for what is reserved and not taken."""
+        cache.lend_to(self.ledger)
+
+    def shape(self):
+        """What is promised, and who waits."""
+        return [sorted(self.ledger.promised.items()), len(self.ledger.wait.tasks), len(self.closed)]
+
     def release_if_done(self, reservation):
         """The request is under way, and nothing that it took is out any more."""
         if reservation in self.closed and not reservation.out:
@@ -254,3 +277,13 @@ def _in_the_ledgers_words(needs):
     """{pages: 16, bio_cache: 1} as the arguments of Ledger.reserve."""
     pages = sum(count for allocator, count in needs.items() if hasattr(allocator, "zones"))
     return {"pages": pages, "objects": {cache: count for cache, count in needs.items() if not hasattr(cache, "zones")}}
+
+
+# What the experiments compare, by name: each makes a supply for a page allocator.
+SUPPLIES = {
+    "plain": lambda pages: Plain(),
+    "private": lambda pages: PrivatePool(),
+    "mempool": lambda pages: Mempooled(ladder=mempool.MAIL),
+    "mempool-2.5.1": lambda pages: Mempooled(ladder=mempool.LINUX_2_5_1),
+    "reservation": lambda pages: Reserved(Ledger(pages)),
+}

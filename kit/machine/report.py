@@ -14,7 +14,7 @@ def deadlock_report(machine):
     when = max(task.cpu.clock for task in machine.tasks)
     lines = [f"deadlock at {when:,} ns, after {len(machine.schedule):,} turns: nobody can go on"]
     for task in stuck:
-        lines.append(f"  {task.name} {_waits(task)}, {_holding(task)}")
+        lines.append(f"  {task.name} {waiting(task)}, {holding(task)}")
     lines += [f"usual cause: {cause}" for cause in usual_causes(stuck)]
     lines.append(f"replay: {how_to_replay(machine)}")
     return "\n".join(lines)
@@ -68,14 +68,16 @@ def how_to_replay(machine):
     return "run the same story with the same seed; its schedule is ''.join(machine.schedule)"
 
 
-def _waits(task):
+def waiting(task):
+    """What a stuck task waits for, as a report says it."""
     if type(task.request) is Spin:
         return f"spins on {task.request.label}"
     why = f" ({task.request.queue.why.rstrip('.')})" if task.request.queue.why else ""
     return f"sleeps on {task.request.label}{why} since {task.since:,} ns"
 
 
-def _holding(task):
+def holding(task):
+    """What a task holds, as a report says it."""
     held = [f"{thing}" if of is thing else f"{thing} of {getattr(of, 'name', of)}" for thing, of in task.holds]
     held += [f"spinlock {lock.name}" for lock in task.spinlocks]
     return "holding " + ", ".join(held) if held else "holding nothing"

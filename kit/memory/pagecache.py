@@ -315,6 +315,11 @@ class PageCache:
         if page.wait is not None and not page.busy:
             page.wait.wake_all()
 
+    def shape(self):
+        """What reclaim can see: of each page in the two lists, oldest first, all but its name; to compare states."""
+        return [[(page.zone.name, page.dirty, page.writing, page.launder, page.locked, page.mapped, page.referenced,
+                  page.users) for page in pages.values()] for pages in (self.inactive, self.active)]
+
     def check(self):
         """Every page is in one list, is nobody else's, and is counted among what it is."""
         assert not self.active.keys() & self.inactive.keys(), "a page is active and inactive"
