@@ -119,7 +119,7 @@ def test_russell_1977_zipf_like_requests():
     rng = random.Random(1977)
     sizes = [round(2 ** rng.uniform(6, 12)) for _ in range(20000)]
     blocks = handed_out(sizes)
-    ratios = [block / size for block, size in zip(blocks, sizes)]
+    ratios = [block / size for block, size in zip(blocks, sizes, strict=True)]
     assert sum(ratios) / len(ratios) == pytest.approx(1.4427, rel=0.01)
     assert sum(blocks) / sum(sizes) == pytest.approx(1.3863, rel=0.02)
 

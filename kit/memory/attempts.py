@@ -22,14 +22,16 @@ lowmem_reserve and the wait of HZ/50 for congestion, in whose place a task yield
 
 from dataclasses import dataclass
 from itertools import takewhile
+from math import inf
 from operator import attrgetter
 
 from kit import traps
-from kit.gfp import HIGH, NOFAIL, NOMEMALLOC, NORETRY, PF_MEMALLOC, WAIT
+from kit.gfp import DMA, HIGH, HIGHMEM, NOFAIL, NOMEMALLOC, NORETRY, PF_MEMALLOC, WAIT
 from kit.traps import might_sleep, sleeps, step, yield_cpu
 
-NO = -1                 # no page frame has this number
-COSTLY_ORDER = 3        # up to eight pages, the allocator does not give up
+NO = -1                         # no page frame has this number
+ZONE_BITS = DMA | HIGHMEM       # the part of a gfp mask that says which zones will do
+COSTLY_ORDER = 3                # up to eight pages, the allocator does not give up
 
 
 class Attempt:
@@ -79,6 +81,10 @@ def a_quarter_of_min(zone):
     return zone.pages_min >> 2
 
 
+def no_mark(zone):
+    return -inf             # down to the last page
+
+
 def is_freeing_memory(pages, gfp, order):
     return traps.current.flags & PF_MEMALLOC
 
@@ -88,7 +94,7 @@ def may_not_wait(pages, gfp, order):
 
 
 def is_costly(pages, gfp, order):
-    return order > min(COSTLY_ORDER, pages.max_order) or not pages.zonelists[gfp & 3]
+    return order > min(COSTLY_ORDER, pages.max_order) or not pages.zonelists[gfp & ZONE_BITS]
 
 
 @Attempt
@@ -100,7 +106,7 @@ def low(pages, gfp, order):
 @Attempt
 def kswapd(pages, gfp, order):
     """Memory is getting short: wake kswapd, which frees in the background, and do not wait for it."""
-    for zone in pages.zonelists[gfp & 3][:1]:
+    for zone in pages.zonelists[gfp & ZONE_BITS][:1]:
         zone.need_balance = True
     if pages.wake_kswapd is not None:
         pages.wake_kswapd()
@@ -115,7 +121,7 @@ def minimum(pages, gfp, order):
 @only_if(is_freeing_memory)
 def memalloc(pages, gfp, order):
     """Whoever is freeing memory for all may take the last page; if there is none, no: it would wait for itself."""
-    page = pages.walk_to_the_last_page(gfp, order)
+    page = pages.walk(gfp, order, no_mark)
     return NO if page is None else page
 
 
@@ -169,9 +175,9 @@ async def _reclaim_for_oneself(pages, gfp, order):
     try:
         freed = await _direct_reclaim(pages, gfp, order)
     finally:
-        del pages.kept[task]
+        pages.kept.pop(task, None)
     for page, kept_order in kept:
-        if freed and kept_order == order and pages.zone_of(page) in pages.zonelists[gfp & 3]:
+        if freed and kept_order == order and pages.zone_of(page) in pages.zonelists[gfp & ZONE_BITS]:
             return page
         pages.put(page, kept_order)
     return None
@@ -221,7 +227,7 @@ def minimum_2_6(pages, gfp, order):
 @only_if(is_freeing_memory_outside_interrupts)
 def memalloc_unless_forbidden(pages, gfp, order):
     """As MEMALLOC, but NOMEMALLOC gives up the right to the last page: mempool says so, for it has its own."""
-    page = None if gfp & NOMEMALLOC else pages.walk_to_the_last_page(gfp, order)
+    page = None if gfp & NOMEMALLOC else pages.walk(gfp, order, no_mark)
     return NO if page is None else page
 
 

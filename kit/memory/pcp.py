@@ -29,7 +29,7 @@ class PerCpuZone(Zone):
     more than one page are the zone's own, as before.
     """
 
-    explored = Zone.explored + ("lists", "on_list")
+    explored = ("lists", "on_list")
 
     def __init__(self, *args, batch=None, low=None, high=None, **options):
         super().__init__(*args, **options)

@@ -17,22 +17,21 @@ no.  It may wait for ever instead, and that is what the debate is about.
 What is always true (`check()`): in every zone free_pages is what its buddy lists hold, and free
 pages + pages handed out = all pages.  A page is its page frame number, an int.
 
-Stands beside: mm/page_alloc.c of Linux 2.5.1.  Left out: NUMA (one node), struct page and its
-reference count, and the zone's own wait queue.
+Stands beside: mm/page_alloc.c of Linux 2.5.1.  Left out: NUMA (one node), and struct page with its
+reference count.
 """
 
 from kit import traps
 from kit.errors import BadInput, Corruption
 from kit.gfp import DMA, GFP_ATOMIC, GFP_KERNEL, HIGHMEM, WAIT
 from kit.locks import Spinlock
-from kit.memory.attempts import LINUX_2_5_1, NO
+from kit.memory.attempts import LINUX_2_5_1, NO, ZONE_BITS
 from kit.memory.buddy import MAX_ORDER, Buddy, newest_first
 from kit.trace import watchers
 from kit.traps import might_sleep, never_sleeps, note, step
 
 PAGE_SIZE = 4096
 MB = 256                                # in pages
-ZONE_BITS = DMA | HIGHMEM               # the part of a gfp mask that says which zones will do
 NO_WAIT = ~WAIT
 ZONE_ENDS = (("DMA", 16 * MB), ("NORMAL", 896 * MB), ("HIGHMEM", None))     # i386
 
@@ -137,9 +136,9 @@ class Pages:
     def __init__(self, pages=None, zones=None, attempts=LINUX_2_5_1, **options):
         if (pages is None) == (zones is None):
             raise BadInput("say either how many pages there are, Pages(64 * MB), or which zones, Pages(zones=[...]).")
-        self.zones = cut_into_zones(pages, **options) if zones is None else zones
+        self.zones = _well_laid_out(cut_into_zones(pages, **options) if zones is None else zones)
         self.max_order = max(zone.buddy.max_order for zone in self.zones)
-        # Zones start at multiples of their largest block, so the upper bits of a page number tell its zone.
+        # Zones begin at multiples of their largest block, so the upper bits of a page number tell its zone.
         self.zone_shift = min(zone.buddy.max_order for zone in self.zones)
         self.zone_at = _by_page(self.zones, self.zone_shift)
         self.zonelists = [self._zonelist(gfp) for gfp in (0, DMA, HIGHMEM, DMA | HIGHMEM)]
@@ -212,7 +211,7 @@ class Pages:
         try:
             zone = self.zone_at[page >> self.zone_shift]
         except (IndexError, TypeError):
-            self._refuse(page)
+            zone = self.zone_of(page)       # which says what is wrong with it
         if self.kept and self._keep_the_first(zone, page, order):
             return
         zone.put(page, order)
@@ -244,14 +243,6 @@ class Pages:
                     return page
         return None
 
-    def walk_to_the_last_page(self, gfp, order):
-        """A block from the first zone that has one, whatever its marks say."""
-        for zone in self.zonelists[gfp & ZONE_BITS]:
-            page = zone.take(order)
-            if page is not None:
-                return page
-        return None
-
     # -- What lies in a page -------------------------------------------------------------------------
 
     def fill(self, page, pattern):
@@ -275,15 +266,10 @@ class Pages:
 
     def zone_of(self, page):
         """The zone that the page lies in; raises Corruption for what is no page of this memory."""
-        try:
-            return self.zone_at[page >> self.zone_shift]
-        except (IndexError, TypeError):
-            self._refuse(page)
-
-    def _refuse(self, page):
-        last = self.zones[-1].end - 1
-        raise Corruption(f"{page!r} is not a page of this memory, whose pages are {self.zones[0].start} to {last}: "
-                         "give a page back where it came from.")
+        for zone in self.zones:
+            if isinstance(page, int) and zone.start <= page < zone.end:
+                return zone
+        raise Corruption(f"{page!r} is not a page of this memory: give a page back where it came from.")
 
     def buddyinfo(self):
         """How many free blocks each zone has of each order, from 0 up: {"DMA": [3, 1, ...], ...}."""
@@ -302,3 +288,13 @@ class Pages:
 def _by_page(zones, shift):
     """For each run of 2**shift pages, its zone; what lies between two zones goes to the second, who refuses it."""
     return [next(zone for zone in zones if page < zone.end) for page in range(0, zones[-1].end, 1 << shift)]
+
+
+def _well_laid_out(zones):
+    names = [zone.name for zone in zones]
+    if not names or any(name not in dict(ZONE_ENDS) for name in names) or len(set(names)) < len(names):
+        raise BadInput(f"a memory has one or more of the zones {', '.join(dict(ZONE_ENDS))}, and not {names}.")
+    for left, right in zip(zones, zones[1:], strict=False):
+        if left.end > right.start:
+            raise BadInput(f"zones lie one after the other, but {right} starts at {right.start}, before {left} ends.")
+    return zones
