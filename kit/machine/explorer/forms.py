@@ -23,9 +23,11 @@ from enum import Enum
 from functools import partial
 
 from kit.errors import BadInput
+from kit.machine.cpus import Arrival
 from kit.tasks import Trap
 
 ATOMS = frozenset({type(None), int, str, bytes, type(Ellipsis), type(NotImplemented)})
+UNORDERED = ("set", "frozenset", "late")
 CONSTANT = (type, types.ModuleType, types.CodeType, Enum)     # never change, and are themselves everywhere
 
 
@@ -83,18 +85,18 @@ class Forms:
         return thaw(form) if thaw else self.named[form]
 
     def renamed(self, form, tasks, elements):
-        """`form` with tasks and elements under other names; each map gives a number for a number."""
+        """`form` with tasks and elements under other names; names[old] is the new number; None keeps all."""
         if type(form) is not tuple:
             return form
         word = form[0]
-        if word == "task":
-            return ("task", tasks[form[1]])
-        if word == "element":
-            return ("element", elements[form[1]])
+        if word == "task" or word == "element":
+            names = tasks if word == "task" else elements
+            return (word, names[form[1]]) if names else form
         if word == "value":
             self._refuse_renaming(form, tasks, elements)
             return form
-        return (word, *[self.renamed(part, tasks, elements) for part in form[1:]])
+        parts = [self.renamed(part, tasks, elements) for part in form[1:]]
+        return (word, *(sorted(parts, key=repr) if word in UNORDERED else parts))
 
     # -- Forms of containers ---------------------------------------------------------------------------
 
@@ -139,6 +141,8 @@ class Forms:
             return ("trap", type(value).__name__, *[self.of(part) for part in trap_parts(value)])
         if isinstance(value, (range, slice, complex)):
             return (type(value).__name__, repr(value))
+        if isinstance(value, Arrival):
+            return ("arrival", value.letter, value.name, value.cpu.number, value.time, value.masks, self.of(value.action))
         return self._record_key(value)
 
     def _cell(self, cell):
@@ -158,12 +162,9 @@ class Forms:
 
     def _refuse_renaming(self, form, tasks, elements):
         """What cannot change cannot be renamed inside: then the tasks that it tells apart are not alike."""
-        inside = set()
-        _collect(self.values[form[1]][1], self, inside)
-        moved = {number for word, number in inside if word == "task" and tasks[number] != number}
-        if any(word == "element" and elements[number] != number for word, number in inside):
-            raise NotAlike(())
-        if moved:
+        inside = names_in(form, self)
+        moved = {number for word, number in inside if word == "task" and tasks and tasks[number] != number}
+        if moved or elements and any(word == "element" and elements[number] != number for word, number in inside):
             raise NotAlike(moved)
 
 
@@ -197,23 +198,23 @@ def undeclared(value):
                     f"class {kind}: explored = {tuple(state)!r}, and leave out counters, clocks and what never changes.")
 
 
-def _collect(form, forms, inside):
-    """Add every task and element that `form` names to `inside`."""
-    if type(form) is tuple and form:
-        if form[0] in ("task", "element"):
-            inside.add(form)
-        elif form[0] == "value":
-            _collect(forms.values[form[1]][1], forms, inside)
-        else:
-            for part in form[1:]:
-                _collect(part, forms, inside)
-
-
 def names_in(form, forms):
-    """The tasks and elements that `form` names, inside unchangeable values too."""
-    inside = set()
+    """The tasks and elements that `form` names, in the order in which it does, inside unchangeable values too."""
+    inside = {}
     _collect(form, forms, inside)
-    return inside
+    return list(inside)
+
+
+def _collect(form, forms, inside):
+    if type(form) is not tuple or not form:
+        return
+    if form[0] in ("task", "element"):
+        inside.setdefault(form)
+    elif form[0] == "value":
+        _collect(forms.values[form[1]][1], forms, inside)
+    else:
+        for part in form:
+            _collect(part, forms, inside)
 
 
 def _bool(value):

@@ -24,6 +24,7 @@ from kit.machine.explorer.forms import ATOMS, state_of, trap_parts
 from kit.tasks import Trap
 
 _FRAME = {types.CoroutineType: "cr_frame", types.GeneratorType: "gi_frame", types.AsyncGeneratorType: "ag_frame"}
+ME = ("me",)        # who stands here, in its own frames: the same for all that are alike
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 
 
@@ -45,7 +46,7 @@ class Frames:
             return value
         known = self.shared.get(id(value))
         if known is not None:
-            return "me" if known == self.me else known
+            return ME if known == self.me else known
         if kind is bool or kind is float:
             return self.forms.of(value)
         if kind is tuple or kind is frozenset:
@@ -81,7 +82,7 @@ class Frames:
     def _frame(self, call, frame):
         if frame is None:
             return "over"
-        bound = tuple(frame.f_locals)
+        bound = ("bound", *frame.f_locals)
         parts = gc.get_referents(call)
         start = next(i for i, part in enumerate(parts) if part is frame)
         start = next(i for i in range(start, len(parts)) if parts[i] is frame.f_code)

@@ -10,13 +10,14 @@ What is always true: things are written in place, because frames keep references
 tasks share is there before the first turn.  An object that can change and comes up later is refused.
 """
 
+import dis
 import gc
 import types
 from collections import deque
 from functools import partial
 
 from kit.errors import BadInput
-from kit.machine.explorer.forms import ATOMS, CONSTANT, state_of, undeclared
+from kit.machine.explorer.forms import ATOMS, CONSTANT, state_of
 from kit.tasks import Cpu, Task, Trap, World
 
 
@@ -124,7 +125,7 @@ class Shared:
             self._name(Contents(self.forms, value))
             self._later(gc.get_referents(value), True)
         elif not isinstance(value, (*CONSTANT, Task, World, Cpu)):
-            self._instance(value)
+            self._instance(value, is_state)
 
     def _later(self, values, is_state):
         self._todo.extend((value, is_state) for value in values)
@@ -143,35 +144,41 @@ class Shared:
             self._later(value, is_state)
 
     def _function(self, function):
-        """What a function can reach: what it closes over, its defaults, and the globals that it names."""
-        if function.__module__ == "kit" or function.__module__.startswith("kit.") and not function.__closure__:
-            return
-        self._later(function.__closure__ or (), True)
-        self._later(function.__defaults__ or (), True)
-        for name in _global_names(function.__code__):
-            if name in function.__globals__:
-                self._later([function.__globals__[name]], True)
+        """What a function can reach: its defaults, the globals that it names, and the variables that it closes over.
 
-    def _instance(self, value):
+        A closed-over variable is a thing only if somebody may bind it anew; else what it holds is walked.
+        """
+        code = function.__code__
+        rebound = _rebound(code)
+        for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+            self._later([cell] if name in rebound else gc.get_referents(cell), True)
+        self._later(function.__defaults__ or (), True)
+        if (function.__module__ or "").split(".")[0] != "kit":
+            for name in _global_names(code):
+                if name in rebound:
+                    raise BadInput(f"{function.__name__} binds the global {name} anew, which the explorer cannot undo. "
+                                   "Keep it in an object whose class declares it as explored.")
+                if name in function.__globals__:
+                    self._later([function.__globals__[name]], True)
+
+    def _instance(self, value, is_state):
         """An object of some class: an element, a thing with declared fields, or a constant."""
-        kind = type(value)
+        kind, state = type(value), state_of(value)
+        names = declared_fields(kind)
         if getattr(kind, "alike", False):
             self.forms.name(value, ("element", len(self.elements)))
             self.elements.append(value)
-            return
-        names = declared_fields(kind)
-        state = state_of(value)
-        if names is None:
-            self.forms.of(value)            # refuses what can change
         elif names:
             self._check_declared(value, names)
             self._name(Fields(self.forms, value, names))
             if callable(getattr(value, "check", None)):
                 self.checks.append(value)
+        elif names is None and is_state:
+            self.forms.of(value)            # refuses what can change
         else:
             self.forms.name(value, ("constant", len(self.forms.named)))
         for name, part in state.items():
-            self._todo.append((part, bool(names) and name in names))
+            self._todo.append((part, name in (names or ()) or is_state and names is None))
 
     def _check_declared(self, value, names):
         for name in names:
@@ -187,10 +194,17 @@ def declared_fields(kind):
     return tuple(dict.fromkeys(name for names in declared for name in names))
 
 
+def _codes(code):
+    """`code`, and that of the functions written inside it."""
+    inside = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return [code] + [deeper for constant in inside for deeper in _codes(constant)]
+
+
 def _global_names(code):
-    """The names that `code`, and the functions written inside it, may look up among the globals."""
-    names = list(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names += _global_names(constant)
-    return names
+    return [name for part in _codes(code) for name in part.co_names]
+
+
+def _rebound(code):
+    """The closed-over variables and the globals that `code`, or a function inside it, binds anew."""
+    return {instruction.argval for part in _codes(code) for instruction in dis.get_instructions(part)
+            if instruction.opname in ("STORE_DEREF", "DELETE_DEREF", "STORE_GLOBAL", "DELETE_GLOBAL")}

@@ -1,0 +1,117 @@
+"""explore: every schedule, and everything the world may do; the simplest harm, or that there is none.
+
+The problem.  LaHaise asked in 2001 how anybody could be certain that a rule causes no deadlock for
+some arbitrary driver.  Runs do not make certain: of 3 * 10**29 schedules one looks at a few.
+
+The idea.  States are few where schedules are many.  Give a story, a function that sets up tasks on
+the machine it is given; the explorer takes every turn that Machine.options() offers, in every state,
+with every answer that `choose` could give, and an interrupt, a time-out or a timer whenever it could
+come.  Time does not exist here, only order.  It runs the kit's own code, and yours, unmodified.
+
+    def story(machine):
+        pool = Mempool.create(2, tokens)
+        for name in "AB":
+            machine.spawn(name, borrower, pool)
+
+    print(explore(story))
+
+The promise.  The verdict is the worst of these that was found, with the simplest way there (fewest
+forced switches, then fewest steps):
+
+    an invariant is false       a check() of something shared, or the function that the story returned
+    a promise is broken         a task let an exception out
+    deadlock                    nobody can go on, and a task that is no daemon has not ended
+    no progress                 a round, fair to all who can always go on, in which such a task never ends
+    only a timer can continue   a time-out hides that nobody else can
+    none                        with the number of states, and whether those are all
+
+What it stands on: a task touches what is shared only between two traps; every class that tasks share
+declares its state as `explored` (counters, trails and clocks are not among it); and the story does
+the same each time that it is told.  A run ends when all but the daemons have ended; what would come
+after that is not looked at.
+Left out: weak memory, and orders within one instant, for there are none.
+"""
+
+from kit import trace
+from kit.machine.explorer.cycles import endless, round_from
+from kit.machine.explorer.forms import NotAlike
+from kit.machine.explorer.moves import KINDS, Moves
+from kit.machine.explorer.result import Result
+from kit.machine.explorer.search import Search
+from kit.machine.explorer.segments import Segments
+from kit.machine.explorer.simplest import simplest_way
+from kit.machine.explorer.symmetry import Symmetry
+
+
+def explore(story, symmetric=True, started=False, limit=3_000_000, progress=False):
+    """Look at every state that `story` can be in; returns a Result, which prints as a story.
+
+    symmetric: count states once that differ only in which of several like tasks or like elements is
+    which.  started: every task has taken its first turn when the exploration begins, in the order of
+    spawning; sound where no task touches anything shared before its first trap.  limit: give up
+    after so many states (some 300 bytes each).  progress: show a bar with states and rate.
+    An interrupt from the keyboard ends the search, and the result says what is known so far.
+    """
+    watching, trace.watchers[:] = trace.watchers[:], []     # nobody wants to watch a million turns
+    unlike = set()
+    try:
+        while True:
+            try:
+                return _explored(story, symmetric, started, limit, progress, unlike)
+            except NotAlike as told_apart:      # begin anew, and tell them apart from the first
+                unlike |= told_apart.tasks or {"elements"}
+    finally:
+        trace.watchers[:] = watching
+
+
+def _explored(story, symmetric, started, limit, progress, unlike):
+    segments = Segments(story, unlike)
+    try:
+        moves = Moves(segments, symmetric and Symmetry(segments) or None, started)
+        search = Search(moves)
+        _run(search, limit, progress)
+        if search.rounds and search.exhaustive and not search.harms:
+            return _without_end(story, search, limit, progress)
+        kind = next((kind for kind in KINDS if kind in search.harms), None)
+        way = simplest_way(moves, set(search.harms[kind])) if kind else None
+        return Result(story, kind, search, way and moves.started + way.steps)
+    finally:
+        segments.close()
+
+
+def _run(search, limit, progress):
+    """Search; an interrupt from the keyboard ends it, and what is known stays known."""
+    bar = _bar() if progress else None
+    try:
+        search.run(limit, bar and (lambda count: bar.update(count - bar.n)))
+    except KeyboardInterrupt:
+        search.exhaustive = False
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _bar():
+    from tqdm import tqdm
+    return tqdm(unit=" states", unit_scale=True, desc="exploring")
+
+
+def _without_end(story, search, limit, progress):
+    """The world has rounds: is one of them fair, and keeps a task from ending?
+
+    Fairness is to each task, so like tasks are told apart here.
+    """
+    moves = search.moves
+    if moves.symmetry and moves.symmetry.groups:
+        moves = Moves(moves.segments, Symmetry(moves.segments, tasks=False) or None, bool(moves.started))
+        search = Search(moves)
+        _run(search, limit, progress)
+    components = endless(moves, search.seen) if search.exhaustive else []
+    if not components:
+        return Result(story, None, search)
+    search.harms["no progress"] = states = set().union(*components)
+    way = simplest_way(moves, states)
+    start = moves.symmetry.canonical(way.state) if moves.symmetry else way.state
+    component = next(component for component in components if start in component)
+    steps = [(who, answers, False) for who, answers in round_from(moves, component, start)]
+    return Result(story, "no progress", search, moves.started + way.steps, steps)

@@ -1,0 +1,97 @@
+"""simplest: of all ways to a harm the one that is easiest to tell.
+
+Easiest means: fewest forced switches, then fewest steps.  A switch is forced when whoever ran could
+have gone on and somebody else came in between; so it takes a pair to say what going on costs, the
+state and who ran last.  Merging on the state alone would keep the way that is cheapest so far and
+lose one that is cheaper to go on with.
+"""
+
+from heapq import heappop, heappush
+
+
+class Way:
+    """A way through the world: its `steps` [(who, answers, whether the switch is forced), ...] and the state it leads to."""
+
+    def __init__(self, steps, state):
+        self.steps, self.state = steps, state
+        self.switches = sum(forced for _, _, forced in steps)
+
+
+def simplest_way(moves, goals):
+    """The simplest way from the start to any state of `goals`, a Way; None if there is none.
+
+    With symmetry the goals are canonical states, and the way is one of the real world: told of the
+    tasks by their own names.
+    """
+    tree, found = _search(moves, goals)
+    if found is None:
+        return None
+    steps = []
+    while len(tree[found]) > 1:
+        found, *step = tree[found]
+        steps.append(step)
+    return _retraced(moves, tree[found][0], steps[::-1])
+
+
+def _search(moves, goals):
+    """Dijkstra's search over nodes (state, who ran last).  Gives the goal that was reached, and the tree of ways:
+
+    for each node (the node before, who, answers, new task numbers), for the first one (new task numbers,).
+    """
+    canonical = moves.symmetry.canonical_node if moves.symmetry else _itself
+    start, places = canonical(moves.first, None)
+    tree, cost, done = {start: (places,)}, {start: (0, 0)}, set()
+    todo = [(0, 0, 0, start)]       # switches, steps, a number so that nodes are never compared, node
+    while todo:
+        switches, steps, _, node = heappop(todo)
+        if node in done:
+            continue
+        done.add(node)
+        if node[0] in goals:
+            return tree, node
+        for who, answers, there, forced in options(moves, *node):
+            (after, places), price = canonical(there, runner(who)), (switches + forced, steps + 1)
+            if after not in cost or price < cost[after]:
+                cost[after], tree[after] = price, (node, who, answers, places)
+                heappush(todo, (*price, len(tree) + len(todo), after))
+    return tree, None
+
+
+def options(moves, state, last):
+    """Every move in `state`, and whether it would be a forced switch: [(who, answers, state, forced), ...]."""
+    found = moves.moves(state)
+    could_go_on = any(who == last for who, _, _ in found)
+    return [(who, answers, there, could_go_on and who != last) for who, answers, there in found]
+
+
+def runner(who):
+    """Who runs after a move of `who`: after an interrupt its handler, after a timer nobody."""
+    return {"interrupt": ("handler", who[1]), "timer": None}.get(who[0], who)
+
+
+def _itself(state, last):
+    return (state, last), None
+
+
+def _retraced(moves, places, steps):
+    """The way in the real world: `steps` tell who moved by the numbers that tasks had in canonical states."""
+    real = _moved(list(range(len(moves.first) - 1)), places)
+    state, last, way = moves.first, None, []
+    for who, answers, places in steps:
+        if who[0] == "task":
+            who = ("task", real[who[1]])
+        state, forced = next((there, forced) for able, told, there, forced in options(moves, state, last)
+                             if able == who and told == answers)
+        way.append((who, answers, forced))
+        last, real = runner(who), _moved(real, places)
+    return Way(way, state)
+
+
+def _moved(real, places):
+    """Whom each number means after the tasks were given the new numbers `places`."""
+    if places is None:
+        return real
+    moved = list(real)
+    for number, place in enumerate(places):
+        moved[place] = real[number]
+    return moved

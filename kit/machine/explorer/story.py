@@ -1,0 +1,126 @@
+"""story: how a counterexample is told.
+
+A way through the world is numbers.  Here it is taken once more, on a machine that knows nothing of
+the explorer, and watched: who did what, at which rung, with which element in hand, where somebody
+came in between, and in the end who waits for whom and why.  Time counts turns.
+
+The replay string is the schedule of that run; whoever has the same story sees the same with
+machine.run(schedule=...).
+"""
+
+from kit.errors import KitError
+from kit.machine.explorer.forms import Forms
+from kit.machine.explorer.shared import Shared
+from kit.machine.explorer.told import Remembering
+from kit.machine.report import holders, holding, usual_causes, waiting, waits_for
+from kit.tasks import Spin, Task
+from kit.trace import watch
+
+MENDS = (
+    ("hold and wait", "take all that is needed at once, or keep more back than tasks * (each - 1), or let one task "
+                      "at a time take several"),
+    ("taken in different orders", "take them in the same order everywhere"),
+    ("whoever holds it", "let whoever holds it go on without the waiter, or give it back before waiting"),
+    ("a wake-up was lost", "look once more after queueing and before sleeping, and wake after every change that "
+                           "somebody may wait for"),
+)
+
+
+class Retelling:
+    """A run of `story` along given steps, and how the world stood in the end.
+
+    steps: [(who, answers, forced), ...] as simplest.py gives them.
+    """
+
+    def __init__(self, story, steps):
+        self.machine = machine = Remembering()
+        invariant = story(machine)
+        self.checks = [thing.check for thing in Shared(Forms(), machine.roots()).checks] + [invariant] * bool(invariant)
+        self.error, self.turns = None, []
+        begun = len(machine.schedule)
+        with watch() as self.trail:
+            for number, (who, answers, forced) in enumerate(steps, 1):
+                self._turn(number, who, answers, forced)
+        self.schedule = "".join(machine.schedule[begun:])
+        self.stuck = [task for task in machine.tasks if not task.finished and (task.asleep or type(task.request) is Spin)]
+
+    def _turn(self, number, who, answers, forced):
+        """One more turn, on the clock of turns; `turns` notes who had it and what was seen."""
+        option = next((option for option in self.machine.options() if _is(option, who, self.machine)), None)
+        if option is None:
+            raise KitError(f"the explorer says that {who[1]} can go on in turn {number}, and the machine does not agree. "
+                           "Does the story do the same every time it is told?")
+        for cpu in self.machine.cpus:
+            cpu.clock = number
+        self.machine._answers = list(answers)
+        seen = len(self.trail)
+        try:
+            self.machine.turn(option)
+        except Exception as error:
+            self.error = error
+        self.turns.append((option.name, forced, self.trail.events[seen:]))
+
+    def wrong(self):
+        """The sentence of the first thing that does not hold in the end, or None."""
+        for check in self.checks:
+            try:
+                check()
+            except (AssertionError, KitError) as error:
+                return str(error) or f"{check.__qualname__} does not hold"
+        return None
+
+    def runs(self, after=0):
+        """The turns told in lines, one for each time that somebody else goes on: [(name, forced, [events]), ...]."""
+        lines = []
+        for name, forced, events in self.turns[after:]:
+            if not lines or lines[-1][0] != name or forced:
+                lines.append((name, forced, []))
+            lines[-1][2].extend(events)
+        return lines
+
+    def text(self, after=0):
+        """The run, but for the first turns, as a story: a line for each time that somebody goes on, then how it ended."""
+        width = max((len(name) for name, _, _ in self.turns), default=0)
+        lines = []
+        for number, (name, forced, events) in enumerate(self.runs(after), 1):
+            told = ", ".join(_tell(event, name) for event in events)
+            lines.append(f"{number:>4}. {name:<{width}}  {'(comes in between) ' if forced else ''}{told}")
+        return "\n".join(lines)
+
+    def ending(self):
+        """Who waits for what, holding what; the usual cause by name, and what would mend it."""
+        lines = [f"  {task.name} {waiting(task).split(' since')[0]}, {holding(task)}" for task in self.stuck]
+        for cause in usual_causes(self.stuck):
+            lines.append(f"usual cause: {cause}")
+            lines += [f"what would mend it: {mend}" for shape, mend in MENDS if shape in cause]
+        return "\n".join(lines)
+
+    def wait_for(self):
+        """The wait-for graph of the end, as plain data: {task: {"waits for", "held by", "holds"}}."""
+        graph = {}
+        for task in self.stuck:
+            wanted = waits_for(task)
+            having = [holder.name for holder in holders(self.machine.tasks, wanted)]
+            held = [f"{thing} of {getattr(of, 'name', of)}" for thing, of in task.holds] + [str(lock) for lock in task.spinlocks]
+            graph[task.name] = {"waits for": str(getattr(wanted, "name", wanted)), "held by": having, "holds": held}
+        return graph
+
+
+def _is(option, who, machine):
+    """Whether an option of `machine` is the one that the explorer calls `who`."""
+    kind, name = who
+    if kind == "task":
+        return option is machine.tasks[name]
+    if type(option) is Task:
+        return kind == "handler" and option.in_interrupt and option.name == name
+    return kind == ("interrupt" if option.masks else "timer") and option.name == name
+
+
+def _tell(event, name):
+    """One event in words; `name` is whose turn it is."""
+    detail = " ".join(f"{key} {value}" for key, value in event.detail.items())
+    whose = "" if event.task == name else f"{event.task}: "
+    words = {"step": "{label}", "sleep": "sleeps on {label}", "spin": "waits for {label}", "start": "starts", "end": "ends",
+             "wake": "wakes {detail}", "irq": "interrupts", "choose": "{label} {detail}", "timeout": "stops waiting for {label}",
+             "yield": "lets others run: {label}"}.get(event.what, "{what} {label} {detail}")
+    return whose + words.format(what=event.what, label=event.label, detail=detail.replace("wakes ", "")).rstrip()
