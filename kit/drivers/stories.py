@@ -20,7 +20,7 @@ microsecond here, so that waiting for a disk does not take a million of them.
 
 from dataclasses import dataclass
 
-from kit.drivers.bio import BlockDevice, Bios, Pageout
+from kit.drivers.bio import Bios, BlockDevice, Pageout
 from kit.drivers.highmem import Bounce
 from kit.drivers.raid1 import Raid1
 from kit.drivers.supply import SUPPLIES

@@ -29,8 +29,8 @@ from kit import traps
 from kit.gfp import WAIT
 from kit.memory import mempool
 from kit.memory.ledger import Ledger
-from kit.memory.mempool import Mempool
-from kit.traps import hold, let_go, might_sleep, never_sleeps, yield_cpu
+from kit.memory.mempool import Mempool, OutOfMemory
+from kit.traps import hold, let_go, might_sleep, never_sleeps, step, yield_cpu
 
 
 class Supply:
@@ -175,45 +175,109 @@ class PrivatePool(Mempooled):
 
 
 class Reserved(Supply):
-    """Nothing is kept back; each request has what it needs promised by `ledger`, all at once.
+    """`min_nr` of each kind are reserved with `ledger` for good; each request has all that it needs promised at once.
+
+    A request is granted anew by the ledger while there is memory, else out of what is reserved for
+    good, else it waits, holding nothing.  What is reserved and not taken holds clean page cache.
 
     A task has one active reservation at a time, as in LaHaise's patch, so that its drivers need not
     hand one another anything.
     """
 
     name = "reservations"
-    explored = ("active",)
+    explored = ("standing", "claimed", "active", "closed")
 
     def __init__(self, ledger):
         super().__init__()
         self.ledger = ledger
-        self.active = {}        # by task
-        self.closed = []        # reservations of requests under way, whose elements are not all back
+        self.standing = {}      # kind -> the Reservation of `min_nr` of it
+        self.claimed = {}       # kind -> how many of these are claimed by requests under way
+        self.active = {}        # task -> the Reservation or Claim that it takes from
+        self.closed = []        # those of requests that have taken all they want, and have elements out
 
     def _source(self, name, backing, min_nr):
+        if hasattr(backing, "take"):
+            kind = _kind(backing)
+            self.standing[kind] = self._reserve_for_good(name, kind, min_nr)
+            self.claimed[kind] = 0
         return self.part(backing)
+
+    def _reserve_for_good(self, name, kind, min_nr):
+        reservation = self.ledger.try_reserve(**_units({kind: min_nr}))
+        if reservation is None:
+            raise OutOfMemory(f"{min_nr} elements of {name} cannot be reserved: {self.ledger.name} has not enough left.")
+        return reservation
 
     def part(self, backing):
         """Pages and slab objects come from the reservation; what is made of parts is made of such parts."""
         return FromReservation(self, backing) if hasattr(backing, "take") else backing
 
     def request(self, needs):
-        """Sleeps until the ledger says yes.  What was reserved is given up when its last element has come back."""
-        return Granted(self, needs)
+        """Sleeps until all of it is promised.  What was promised is given up when its last element has come back."""
+        return Granted(self, {_kind(allocator): count for allocator, count in needs.items()})
+
+    def grant(self, needs):
+        """A Reservation or a Claim of all of `needs`, or None."""
+        return self.ledger.try_reserve(**_units(needs)) or self._claim(needs)
+
+    def _claim(self, needs):
+        if any(self.claimed[kind] + count > self._reserved(kind) for kind, count in needs.items()):
+            return None
+        for kind, count in needs.items():
+            self.claimed[kind] += count
+        return Claim(self, needs)
+
+    def _reserved(self, kind):
+        """How much of it was reserved for good, taken or not."""
+        reservation = self.standing[kind]
+        return reservation.left.get(kind, 0) + len(reservation.out)
 
     def lend(self, cache):
         """Let clean pages of the cache stand in for what is reserved and not taken."""
         cache.lend_to(self.ledger)
-
-    def shape(self):
-        """What is promised, and who waits."""
-        return [sorted(self.ledger.promised.items()), len(self.ledger.wait.tasks), len(self.closed)]
 
     def release_if_done(self, reservation):
         """The request is under way, and nothing that it took is out any more."""
         if reservation in self.closed and not reservation.out:
             self.closed.remove(reservation)
             reservation.release()
+
+    def shape(self):
+        """What is promised and claimed, and who waits; to compare states."""
+        return [list(self.ledger.promised.items()), list(self.claimed.values()), len(self.ledger.wait.tasks)]
+
+    def check(self):
+        """No more is claimed than was reserved for good."""
+        super().check()
+        for kind, claimed in self.claimed.items():
+            assert claimed <= self._reserved(kind), f"{claimed} of {kind} are claimed, {self._reserved(kind)} reserved"
+
+
+class Claim:
+    """A part of what is reserved for good, for one request; to be used as a Reservation is."""
+
+    explored = ("out",)
+
+    def __init__(self, supply, needs):
+        self.supply, self.needs = supply, needs
+        self.out = []           # (element, kind), taken and not put back
+
+    def take(self, kind=0):
+        """A unit of that kind, at once."""
+        element = self.supply.standing[kind].take(kind)
+        self.out.append((element, kind))
+        return element
+
+    def put(self, element, kind):
+        """Give it back."""
+        self.out.remove((element, kind))
+        self.supply.standing[kind].put(element)
+
+    def release(self):
+        """The request is over: others may claim it."""
+        for kind, count in self.needs.items():
+            self.supply.claimed[kind] -= count
+        self.supply.ledger.changed()
 
 
 class Granted:
@@ -223,10 +287,11 @@ class Granted:
         self.supply, self.needs = supply, needs
 
     async def __aenter__(self):
-        active = self.supply.active
-        self.before = active.get(traps.current)
-        self.reservation = await self.supply.ledger.reserve(**_in_the_ledgers_words(self.needs))
-        active[traps.current] = self.reservation
+        supply = self.supply
+        self.before = supply.active.get(traps.current)
+        while (reservation := supply.grant(self.needs)) is None:
+            await supply.ledger.wait_for_change(lambda: False)
+        self.reservation = supply.active[traps.current] = reservation
 
     async def __aexit__(self, *_):
         self.supply.active[traps.current] = self.before
@@ -240,9 +305,9 @@ class FromReservation:
     explored = ("taken",)
 
     def __init__(self, supply, backing):
-        self.supply, self.backing, self.name = supply, backing, getattr(backing, "name", "page")
-        self.kind = 0 if hasattr(backing, "zones") else backing
-        self.taken = {}         # element -> the reservation that it belongs to
+        self.supply, self.backing, self.kind = supply, backing, _kind(backing)
+        self.name = getattr(backing, "name", "page")
+        self.taken = {}         # element -> the Reservation or Claim that it belongs to
 
     @might_sleep
     async def alloc(self, gfp):
@@ -263,8 +328,9 @@ class FromReservation:
     @never_sleeps
     async def free(self, element):
         """Back into its reservation, whoever gives it back."""
+        await step("back into the reservation")
         reservation = self.taken.pop(element)
-        reservation.put(element)
+        reservation.put(element, self.kind)
         self.supply.release_if_done(reservation)
 
     def check(self):
@@ -273,10 +339,14 @@ class FromReservation:
             assert any(out == element for out, *_ in reservation.out), f"{element} is out, and its reservation is not"
 
 
-def _in_the_ledgers_words(needs):
-    """{pages: 16, bio_cache: 1} as the arguments of Ledger.reserve."""
-    pages = sum(count for allocator, count in needs.items() if hasattr(allocator, "zones"))
-    return {"pages": pages, "objects": {cache: count for cache, count in needs.items() if not hasattr(cache, "zones")}}
+def _kind(allocator):
+    """What the ledger calls it: pages by their order, objects by their cache."""
+    return 0 if hasattr(allocator, "zones") else allocator
+
+
+def _units(needs):
+    """{0: 16, bio_cache: 1} as the arguments of Ledger.reserve."""
+    return {"pages": needs.get(0, 0), "objects": {kind: count for kind, count in needs.items() if kind != 0}}
 
 
 # What the experiments compare, by name: each makes a supply for a page allocator.

@@ -110,6 +110,11 @@ class Ledger:
         self._available_at(page).add(page)
         self.changed()
 
+    def call_in(self, page):
+        """The page cache takes a lent page home of its own accord, to free it at once: so nobody need be asked."""
+        self._available_at(page).remove(page)
+        del self.lent[page]
+
     def pin(self, page):
         """`page` is about to be dirtied, mapped, locked or referred to; False if the promise needs it as it is."""
         available = self._available_at(page)

@@ -22,8 +22,8 @@ by the page allocator and not free; `dirty`, `writing` and `droppable` hold just
 
 Nothing here knows a disk.  Pages are filled by `readpage(page)` and written by `writepage(page)`,
 coroutine functions that whoever has a disk puts there; the writer says end_write when it is done.
-A ledger of reservations may watch: `ask(page)` is awaited before a droppable page stops being so,
-`told(page, droppable)` is called whenever one becomes droppable or is so no more.
+A ledger of reservations may be lent the droppable pages (lend_to): then it is asked before one of them
+stops being droppable, and may drop any of them at any time.
 
 Stands beside: mm/filemap.c, mm/swap.c and include/linux/pagemap.h of Linux 2.5.1.  Left out:
 buffer heads (a page is written whole), address spaces (a key is any value), anonymous memory's way
@@ -81,7 +81,7 @@ class PageCache:
         self.active, self.inactive = OrderedDict(), OrderedDict()
         self.dirty, self.writing, self.mapped = OrderedDict(), OrderedDict(), OrderedDict()     # longest so first
         self.droppable = OrderedDict()
-        self.ask = self.told = None
+        self.ledger = None
         self.hits = self.misses = self.written = self.dropped = 0
 
     def __len__(self):
@@ -182,8 +182,8 @@ class PageCache:
 
     async def _may_stay(self, page):
         """Ask the ledger, if there is one, whether a droppable page may stop being so; no step after its yes."""
-        if self.ask is not None and page.droppable:
-            await self.ask(page)
+        if self.ledger is not None and page.droppable:
+            await self.ledger.pin_or_wait(page.pfn)
 
     # -- In one instant: the way towards the free list -------------------------------------------------
 
@@ -244,13 +244,17 @@ class PageCache:
         """Forget a droppable page and give its frame back; returns the number of pages freed: 1."""
         if not page.droppable:
             raise BadInput(f"{page} cannot be dropped: it is {' and '.join(_why_not(page))}.")
+        self._forget(page)
+        self.pages.put(page.pfn)
+        return 1
+
+    def _forget(self, page):
+        """The page is cached no more; whose its frame is now, the caller knows."""
         del self.cached[page.key], self._list_of(page)[page.pfn]
         self._no_longer_droppable(page)
         self.dropped += 1
         if trace.watchers:
             note("drop", page.key, page=page.pfn)
-        self.pages.put(page.pfn)
-        return 1
 
     # -- The two lists -------------------------------------------------------------------------------
 
@@ -304,12 +308,21 @@ class PageCache:
             self._no_longer_droppable(page)
         elif page.pfn not in self.droppable:
             self.droppable[page.pfn] = page
-            if self.told:
-                self.told(page, True)
+            self._lend(page)
 
     def _no_longer_droppable(self, page):
-        if self.droppable.pop(page.pfn, None) and self.told:
-            self.told(page, False)
+        if self.droppable.pop(page.pfn, None) and self.ledger is not None and page.pfn in self.ledger.lent:
+            self.ledger.call_in(page.pfn)
+
+    def _lend(self, page):
+        if self.ledger is not None:
+            self.ledger.lend(page.pfn, lambda: self._forget(page))
+
+    def lend_to(self, ledger):
+        """From now on droppable pages stand in for what `ledger` has promised, and it is asked before they change."""
+        self.ledger = ledger
+        for page in self.droppable.values():
+            self._lend(page)
 
     def _wake(self, page):
         if page.wait is not None and not page.busy:

@@ -11,7 +11,7 @@ guess: a spare free block, a spare clean one, else wait.  Three policies, to com
 
 from dataclasses import dataclass
 
-from kit.memory.attempts import NO, Attempt, Attempts, may_not_wait, only_if
+from kit.memory.attempts import NO, Attempt, Attempts, kswapd, may_not_wait, only_if
 from kit.traps import might_sleep
 
 
@@ -56,8 +56,8 @@ class Policy:
 
 
 _WAITS = Attempts("reserving, waiting", once=(spare_free, spare_clean, atomic),
-                  again=(wait_for_memory, spare_free, spare_clean))
-_REFUSES = Attempts("reserving, refusing", once=(spare_free, spare_clean, atomic, refuse), again=(wait_for_memory,))
+                  again=(kswapd, wait_for_memory, spare_free, spare_clean))
+_REFUSES = Attempts("reserving, refusing", once=(spare_free, spare_clean, kswapd, atomic, refuse), again=(wait_for_memory,))
 
 COUNTED = Policy("counted at the grant only", asks=False, attempts=_WAITS)
 REFUSING = Policy("refusing", asks=True, attempts=_REFUSES)

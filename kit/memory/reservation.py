@@ -57,10 +57,15 @@ class Reservation:
         hold(element, of=self)
         return element
 
-    def put(self, element):
-        """Give a taken unit back to the reservation: it is promised again, and could be taken again."""
-        for index, (taken, kind, zone) in enumerate(self.out):
-            if taken == element:
+    def put(self, element, kind=None):
+        """Give a taken unit back to the reservation: it is promised again, and could be taken again.
+
+        Without its kind, it is the first that is out and equal to `element`: an object's address may
+        equal the number of a page.
+        """
+        for index, (taken, kind_taken, zone) in enumerate(self.out):
+            if taken == element and kind in (None, kind_taken):
+                kind = kind_taken
                 break
         else:
             raise NothingLeft(f"{element!r} was not taken from this reservation, or was put back already.")
