@@ -153,7 +153,9 @@ def replaced(story, line, text):
     (OBJECT_STORY, 4, "9,1,free,0,bio-184,,,,kfree", "line 4: object 0 is freed as bio-184, but was allocated as filp"),
     (OBJECT_STORY, 5, "9,1,alloc,2,filp,200,192,GFP_KERNEL,f", "line 5: 200 bytes are requested of filp and 192"),
     (OBJECT_STORY, 5, "9,1,alloc,2,filp,0,192,GFP_KERNEL,f", "line 5: 0 bytes are requested"),
-    (OBJECT_STORY, 5, "9,1,alloc,2,filp,1,256,GFP_KERNEL,f", "line 5: an object of filp has 256 bytes, an earlier one 192"),
+    (OBJECT_STORY, 5, "9,1,alloc,2,filp,1,256,GFP_KERNEL,f", "line 5: an object of filp has 256 bytes, an earlier"),
+    (OBJECT_STORY, 3, "6,0,alloc,1,bio-184,1,2,GFP_NOWAIT,f", "line 3: an object of bio-184 has 2 bytes"),
+    (OBJECT_STORY, 3, "6,0,alloc,1,bio-184,1,999999,GFP_NOWAIT,f", "line 3: an object of bio-184 has 999999 bytes"),
     (OBJECT_STORY, 5, "9,1,alloc,2,filp,1,192,GFP_KERNEL,", "line 5: caller is ''. Rule: a caller has a name"),
     (OBJECT_STORY, 5, "9,1,alloc,2,filp,,192,GFP_KERNEL,f", "line 5: this alloc has the columns of the other event"),
 ])
@@ -175,7 +177,7 @@ def test_foreign_files_are_refused(file, tmp_path):
     assert "line 2: byte 0xff is not text" in refusal(file(PAGES.encode() + b"\n\xff\xfe"))
     assert "not the header" in refusal(file(b"%PDF-1.7\n"))
     assert "is not a file" in refusal(tmp_path)
-    with pytest.raises(BadInput, match="no file nowhere.csv, and no recording of that name comes with the kit; these do: a"):
+    with pytest.raises(BadInput, match="no file nowhere.csv, and no recording of that name comes with the kit; these"):
         recording.read("nowhere.csv")
 
 

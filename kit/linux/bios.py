@@ -29,6 +29,8 @@ from kit.memory.slab import Cache
 from kit.memory.zones import MB, Pages
 from kit.traps import sleep
 
+MOST = 4_096            # elements of a pool: 64 MiB beneath hold that many of the largest
+
 
 class Bio(NamedTuple):
     """An element that a mempool gave: `Bio(32956, 0, "bio-184", 192, GFP_NOIO, 3036)`."""
@@ -90,6 +92,8 @@ def run_bios(recording, elements=2, refusal=0.0, seed=1, ladder=MAIL):
     which the slab cache beneath a pool refuses, whether or not its caller may wait; the pools are
     filled before that begins.  seed: decides which requests it refuses.
     """
+    if not 0 <= elements <= MOST:
+        raise BadInput(f"a pool of {elements:,} elements is asked for; here it keeps 0 to {MOST:,} back.")
     requests = bios(recording)
     pools = _pools({bio.cache: bio.size for bio in requests}, elements, refusal, seed, ladder)
     workload = _Workload(pools)
@@ -98,7 +102,8 @@ def run_bios(recording, elements=2, refusal=0.0, seed=1, ladder=MAIL):
     slept = Counter(event.label for event in trail.only("sleep"))
     recorded_us = max(bio.time_us + bio.held_us for bio in requests) - requests[0].time_us if requests else 0
     return BioRun(pools, {name: slept[pool.wait.name] for name, pool in pools.items()},
-                  workload.waited_us, workload.denied, took_us, recorded_us)
+                  {name: round(ns / MICROSECOND) for name, ns in workload.waited_ns.items()},
+                  workload.denied, took_us, recorded_us)
 
 
 def _pools(sizes, elements, refusal, seed, ladder):
@@ -115,7 +120,7 @@ class _Workload:
 
     def __init__(self, pools):
         self.pools, self.machine = pools, Machine()
-        self.waited_us, self.denied = dict.fromkeys(pools, 0), dict.fromkeys(pools, 0)
+        self.waited_ns, self.denied = dict.fromkeys(pools, 0), dict.fromkeys(pools, 0)
         self.in_flight = 0
         self.clock = WaitQueue("clock")
         self.idle = WaitQueue("idle", "The disk wakes it when it has nothing more to do.")
@@ -125,7 +130,7 @@ class _Workload:
         for cpu in sorted({bio.cpu for bio in requests}):
             self.machine.spawn(f"cpu {cpu}", self.ask, [bio for bio in requests if bio.cpu == cpu])
         self.machine.run()
-        return (self.machine.time() - requests[0].time_us * MICROSECOND) // MICROSECOND if requests else 0
+        return round(self.machine.time() / MICROSECOND) - requests[0].time_us if requests else 0
 
     async def ask(self, requests):
         machine = self.machine
@@ -133,7 +138,7 @@ class _Workload:
             await self.until(bio.time_us * MICROSECOND)
             pool, asked = self.pools[bio.cache], machine.time()
             element = await pool.alloc(bio.gfp)
-            self.waited_us[bio.cache] += (machine.time() - asked) / MICROSECOND
+            self.waited_ns[bio.cache] += machine.time() - asked
             if element is None:
                 self.denied[bio.cache] += 1
                 continue

@@ -184,6 +184,9 @@ def _check_size(name, line, cache, requested, allocated, sizes):
     if not 0 < requested <= allocated:
         raise wrong(name, line, f"{requested} bytes are requested of {cache} and {allocated} allocated",
                      "a request is for at least a byte, and gets at least what it asked for")
+    if not 4 <= allocated <= 131_072:
+        raise wrong(name, line, f"an object of {cache} has {allocated} bytes",
+                    "a slab cache of the kit holds objects of 4 to 131,072 bytes")
     if sizes.setdefault(cache, allocated) != allocated:
         raise wrong(name, line, f"an object of {cache} has {allocated} bytes, an earlier one {sizes[cache]}",
                      "the objects of a cache are of one size")

@@ -69,7 +69,7 @@ def cache_rows(caches):
     """The CacheRows of slab caches (memory/slab.py).  What lies in a CPU's array counts as in use, as in 2.5.1."""
     return [CacheRow(line.name, line.active_objects, line.objects, line.size, line.pages_per_slab, line.active_slabs,
                      line.slabs, cache.geometry.objects, line.limit, line.batch)
-            for cache in caches for line in [cache.info()]]
+            for cache in caches for line in [cache.slabinfo()]]
 
 
 # == /proc/buddyinfo ===============================================================================
@@ -85,10 +85,11 @@ def read_buddyinfo(text, name="buddyinfo"):
     """The ZoneRows in a text of that form; `name` is what an error calls it."""
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
-        match = re.fullmatch(r"Node +([0-9]+), zone +(\S+) +((?:[0-9]+ *)+)", line)
-        if not match:
+        match = re.fullmatch(r"Node +([0-9]{1,9}), zone +(\S+) +(\S.*)", line)
+        free = match[3].split() if match else [""]
+        if not all(map(_is_number, free)):
             raise _damaged(name, number, line, "a zone reads `Node 0, zone   Normal` and its free blocks by order")
-        rows.append(ZoneRow(int(match[1]), match[2], tuple(int(blocks) for blocks in match[3].split())))
+        rows.append(ZoneRow(int(match[1]), match[2], tuple(map(int, free))))
         if len(rows[-1].free) != len(rows[0].free):
             raise _damaged(name, number, line, f"every zone has as many orders as the first, {len(rows[0].free)}")
     return rows
@@ -143,29 +144,28 @@ def _line_of_2_1(row):
             f" : slabdata {row.active_slabs:6} {row.num_slabs:6} {row.sharedavail:6}")
 
 
-def _form(*columns):
-    """A pattern for lines: a name, which may contain blanks, and then these columns of numbers."""
-    parts = [f"(?P<{column}>[0-9]+)" if column.isidentifier() else column for column in columns]
-    return re.compile(" +".join([r"(?P<name>\S.*?)", *parts]) + " *")
-
-
-_OF_1_1 = ("active_objs", "num_objs", "objsize", "active_slabs", "num_slabs", "pagesperslab")
-_FORM_1_1 = _form(*_OF_1_1)
-_FORM_1_1_SMP = _form(*_OF_1_1, ":", "limit", "batchcount")
-_FORM_2_1 = _form("active_objs", "num_objs", "objsize", "objperslab", "pagesperslab",
-                  ": tunables", "limit", "batchcount", "sharedfactor",
-                  ": slabdata", "active_slabs", "num_slabs", "sharedavail")
+# What follows the name in a line; words that are no column of CacheRow stand there as they are.
+_FORM_1_1 = "active_objs num_objs objsize active_slabs num_slabs pagesperslab"
+_FORM_1_1_SMP = _FORM_1_1 + " : limit batchcount"
+_FORM_2_1 = ("active_objs num_objs objsize objperslab pagesperslab : tunables limit batchcount sharedfactor"
+             " : slabdata active_slabs num_slabs sharedavail")
 
 
 def _cache_row(name, number, line, form):
-    match = form.fullmatch(line)
-    if not match:
-        columns = ", ".join(form.groupindex)
-        raise _damaged(name, number, line, f"a cache reads {columns}")
-    row = CacheRow(**{column: value if column == "name" else int(value) for column, value in match.groupdict().items()})
+    columns, fields = form.split(), line.split()
+    label, values = fields[:-len(columns)], fields[-len(columns):]      # a name may contain blanks: "fasync cache"
+    if not label or any(not _is_number(value) if column in CacheRow._fields else value != column
+                        for column, value in zip(columns, values, strict=True)):
+        raise _damaged(name, number, line, f"a cache reads: name {form}")
+    numbers = {column: int(value) for column, value in zip(columns, values, strict=True) if column in CacheRow._fields}
+    row = CacheRow(" ".join(label), **numbers)
     if row.active_objs > row.num_objs or row.active_slabs > row.num_slabs:
         raise _damaged(name, number, line, "no more objects are in use than there are, and no more slabs")
     return row
+
+
+def _is_number(text):
+    return text.isascii() and text.isdecimal() and len(text) <= 20      # 64 bits
 
 
 # == The machine that this runs on =================================================================

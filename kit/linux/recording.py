@@ -13,7 +13,7 @@ A file that breaks one of these rules is refused whole, with its name, the line 
     time never goes back
     blocks and objects are numbered 0, 1, 2 ... in the order of allocation, so that a lost one shows
     what is freed was allocated before, is still in use, and has the order or cache it was allocated with
-    the objects of a cache are all of one size, and no object is smaller than what was asked for
+    the objects of a cache are all of one size, which a slab can hold, and no smaller than what was asked for
     a mask consists of flags that Linux 6.18 prints
 
 What was never freed was still in use at the end.  A plain CSV file that was cut off exactly at the

@@ -4,17 +4,21 @@ The recorded events go through the page allocator (zones.py) or through slab cac
 one, in their order and in an instant each, and what the model's memory looks like afterwards can be
 laid beside the real one (procfs.py).  Blocks that the recording never freed stay allocated.
 
-The kit answers by the rules of 2.5.1, so three things differ from the machine that was recorded: it
-starts with all memory free; its slabs have the layout of 2.5.1, and the size that SLUB gave the
-objects; and requests come from one CPU, at the prompt, where nobody can sleep or reclaim.  A request
-that the model refuses is counted, and its free is passed over.
+The kit has the orders of the recorded kernel, 0 to 10, but answers by the rules of 2.5.1.  Three more
+things differ from the machine that was recorded: memory is all free at the start; slabs have the
+layout of 2.5.1, for objects of the size that SLUB gave them; and all requests come from one CPU, at
+the prompt, where nobody can sleep or reclaim.  A request that the model refuses is counted, and its
+free is passed over.
 """
 
 from dataclasses import dataclass, field
 
 from kit.errors import BadInput
+from kit.gfp import DMA, HIGHMEM
 from kit.memory.slab import Cache
 from kit.memory.zones import MB, PAGE_SIZE, Pages
+
+MAX_ORDER = 10          # of Linux 6.18: blocks of 4 MiB; 2.5.1 had 9
 
 
 @dataclass
@@ -43,7 +47,7 @@ def run_pages(recording, pages=None, progress=iter):
     progress: what the events are passed through on their way, such as a progress bar.
     """
     _require(recording, "pages")
-    run = PageRun(pages or Pages(memory_for(peak_pages(recording))))
+    run = PageRun(pages or memory_for(peak_pages(recording)))
     take, put, held = run.pages.take, run.pages.put, run.held
     for _, _, event, block, order, gfp, _ in progress(recording.events):
         if event == "alloc":
@@ -61,16 +65,16 @@ def run_objects(recording, pages=None, progress=iter):
     """Run a recording of objects through slab caches over `pages`; returns an ObjectRun.
 
     A cache is made when its name first occurs, for objects of the size that the recording states.
-    pages, progress: as for run_pages.
+    Which zone a request names is left out.  pages, progress: as for run_pages.
     """
     _require(recording, "objects")
-    run = ObjectRun(pages or Pages(memory_for(peak_bytes(recording) // PAGE_SIZE)))
+    run = ObjectRun(pages or memory_for(peak_bytes(recording) // PAGE_SIZE))
     for event in progress(recording.events):
         if event.event == "alloc":
             cache = run.caches.get(event.cache)
             if cache is None:
                 cache = run.caches[event.cache] = Cache(event.cache, event.bytes_allocated, run.pages)
-            address = cache.take(event.gfp)
+            address = cache.take(event.gfp & ~(DMA | HIGHMEM))
             if address is None:
                 run.refused += 1
             else:
@@ -106,8 +110,8 @@ def peak_bytes(recording):
 
 
 def memory_for(pages):
-    """A power of two of page frames, at least twice `pages` and at least 64 MiB."""
-    return max(64 * MB, 1 << (2 * pages - 1).bit_length())
+    """A fresh page allocator with twice `pages` page frames, as a power of two from 64 MiB to 16 GiB."""
+    return Pages(min(max(64 * MB, 1 << (2 * pages - 1).bit_length()), 16_384 * MB), max_order=MAX_ORDER)
 
 
 def unusable(counts, order):
