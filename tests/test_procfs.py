@@ -1,7 +1,7 @@
 """/proc/buddyinfo and /proc/slabinfo: printed as the kernel prints them, and read back."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.errors import BadInput
@@ -109,16 +109,19 @@ def caches(draw, **rest):
                     draw(st.integers(0, num_slabs)), num_slabs, **{column: draw(NUMBER) for column in rest})
 
 
+@settings(max_examples=40)
 @given(ZONES)
 def test_zones_that_are_printed_are_read_back(rows):
     assert read_buddyinfo(buddyinfo(rows)) == rows
 
 
+@settings(max_examples=40)
 @given(st.lists(caches(objperslab=1, limit=1, batchcount=1, sharedfactor=1, sharedavail=1), max_size=4))
 def test_caches_that_are_printed_as_today_are_read_back(rows):
     assert read_slabinfo(slabinfo(rows)) == rows
 
 
+@settings(max_examples=40)
 @given(st.lists(caches(), max_size=4) | st.lists(caches(limit=1, batchcount=1), max_size=4))
 def test_caches_that_are_printed_as_in_2001_are_read_back(rows):
     assert read_slabinfo(slabinfo(rows, "1.1")) == rows

@@ -4,7 +4,7 @@ import gzip
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit import gfp
@@ -44,11 +44,13 @@ def refusal(path):
 
 
 @pytest.mark.parametrize(("name", "events"), [
-    ("build-pages", 36_503), ("build-objects", 45_977), ("journal-pages", 5_391), ("journal-objects", 24_168),
-    ("archive-pages", 5_279), ("archive-objects", 13_199)])
+    ("build-pages", 36_503), ("journal-pages", 5_391), ("archive-pages", 5_279), ("archive-objects", 13_199),
+    pytest.param("build-objects", 45_977, marks=pytest.mark.slow),
+    pytest.param("journal-objects", 24_168, marks=pytest.mark.slow)])
 def test_the_recordings_of_the_kit_are_as_their_readme_says(name, events):
     recorded = recording.read(name)
     assert len(recorded) == events
+    assert f"{recorded.span_us / 1e6:.3f} s" in (recording.DATA / "README.md").read_text(encoding="utf-8")
     assert recorded.kind == name.partition("-")[2]
     assert [event.time_us for event in recorded] == sorted(recorded.column("time_us"))
     assert len(recorded.allocations) == recorded.column("event").count("alloc")
@@ -58,10 +60,6 @@ def test_the_recordings_of_the_kit_are_as_their_readme_says(name, events):
 def test_all_recordings_of_the_kit_are_listed_by_their_short_names():
     assert recording.names() == [f"{workload}-{kind}" for workload in ("archive", "build", "journal")
                                  for kind in ("objects", "pages")]
-
-
-def test_the_build_took_a_fifth_of_a_second_on_the_real_kernel():
-    assert recording.read("build-pages").span_us == 198_883
 
 
 # == Reading =======================================================================================
@@ -87,7 +85,7 @@ def test_a_column_that_is_not_there_is_answered_with_those_that_are(file):
 def stories(draw, kind):
     """The lines of a recording that keeps all rules."""
     time, live, lines, born = 0, [], [], 0
-    for _ in range(draw(st.integers(1, 30))):
+    for _ in range(draw(st.integers(1, 15))):
         time += draw(st.integers(0, 3))
         start = f"{time},{draw(st.integers(0, 3))}"
         if live and draw(st.booleans()):
@@ -115,6 +113,7 @@ def as_lines(recorded):
     return lines
 
 
+@settings(max_examples=40)
 @given(story=stories("pages") | stories("objects"), zipped=st.booleans())
 def test_what_is_read_is_what_was_written(tmp_path_factory, story, zipped):
     text = ("\n".join(story) + "\n").encode()
@@ -183,7 +182,7 @@ def test_foreign_files_are_refused(file, tmp_path):
 
 def test_a_gzip_file_is_refused_wherever_it_was_cut(file):
     zipped = gzip.compress(("\n".join(A_STORY) + "\n").encode(), mtime=0)
-    for length in range(2, len(zipped)):
+    for length in range(2, len(zipped), 3):
         assert "cut off" in refusal(file(zipped[:length], "my.csv.gz"))
 
 
@@ -194,6 +193,7 @@ def test_a_large_gzip_file_that_was_cut_says_how_far_it_can_be_read(file):
     assert 1_000 < line < 5_392
 
 
+@settings(max_examples=40)
 @given(at=st.integers(0, 10_000), to=st.integers(0, 255), zipped=st.booleans())
 def test_a_damaged_byte_gives_a_sentence_or_another_recording_never_anything_else(tmp_path_factory, at, to, zipped):
     text = ("\n".join(OBJECT_STORY) + "\n").encode()
@@ -211,6 +211,7 @@ def test_a_damaged_byte_gives_a_sentence_or_another_recording_never_anything_els
         assert written == (text if zipped else bytes(content))
 
 
+@settings(max_examples=40)
 @given(story=stories("pages"), data=st.data())
 def test_a_line_that_is_repeated_is_refused(tmp_path_factory, story, data):
     line = data.draw(st.integers(2, len(story)))
