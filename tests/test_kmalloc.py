@@ -46,6 +46,7 @@ def test_every_class_gives_memory_and_takes_it_back():
 def test_dma_memory_lies_where_isa_devices_reach():
     kmalloc = Kmalloc(Pages(64 * MB))
     for size in SIZES:
+        assert kmalloc.dma[size].take() < 16 << 20      # whether or not the caller says so
         assert kmalloc.take(size, GFP_ATOMIC | DMA) < 16 << 20
         assert kmalloc.take(size, GFP_ATOMIC) >= 16 << 20
 
@@ -60,6 +61,14 @@ def test_a_slab_that_keeps_its_data_elsewhere_holds_two_objects():
     kmalloc.cache(512).shrink()
     assert len(kmalloc.cache(64).live) == 0
     kmalloc.check()
+
+
+def test_the_data_of_a_slab_in_dma_memory_need_not_lie_there():
+    kmalloc = Kmalloc(Pages(64 * MB), limit=0)
+    kmalloc.put(kmalloc.take(512, GFP_ATOMIC | DMA))
+    kmalloc.free(kmalloc.alloc(512, GFP_KERNEL | DMA))
+    assert [header >= 16 << 20 for header in kmalloc.cache(64).live] == [True]
+    assert not kmalloc.cache(64, DMA).live
 
 
 def test_too_large_and_unknown():

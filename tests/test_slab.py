@@ -75,6 +75,26 @@ def test_partial_slabs_are_used_up_before_free_ones():
     assert (free_slabs_after(False), free_slabs_after(True)) == (4, 0)
 
 
+def test_the_first_of_two_new_slabs_is_used_first():
+    """Two CPUs that grow at once: the one whose slab came first finds it at the head of the list."""
+    cache = cache_of_four()
+    pages = [cache.pages.take() for _ in range(2)]
+    for page in pages:
+        cache.grow_with(page)
+    assert [cache.take() // PAGE_SIZE for _ in range(8)] == [page for page in pages for _ in range(4)]
+
+
+def test_the_slab_that_has_been_free_for_longest_is_given_back():
+    """The others are more likely to lie in the processor's cache."""
+    cache = cache_of_four()
+    objects = [cache.take() for _ in range(12)]
+    for obj in objects:
+        cache.put(obj)
+    assert cache.release(1) == 1
+    freed = objects[0] // PAGE_SIZE
+    assert freed not in cache.slabs.by_page and len(cache.slabs.by_page) == 2
+
+
 def test_colours_go_round():
     cache = Cache("coloured", 160, few_pages(), align=True, limit=0)
     assert cache.geometry.colours == 4
@@ -213,6 +233,8 @@ def test_a_checked_cache_catches_use_after_free():
     obj = cache.take()
     assert cache.read(obj) == POISON
     cache.fill(obj, "mine")
+    cache.put(obj)
+    assert cache.take() == obj          # to write into one's own object is what it is for
     cache.put(obj)
     cache.fill(obj, "still mine")
     with pytest.raises(Corruption, match=r"use after free: object 0 of the slab at page \d+ of thing .*'still mine'"):
@@ -476,10 +498,12 @@ def test_a_mempool_stands_on_a_cache():
 def test_the_trail_tells_of_slabs_that_come_and_go():
     cache = cache_of_four()
     with watch() as trail:
-        cache.put(cache.take())
+        cache.free(cache.alloc())
         cache.shrink()
-    told = [str(event) for event in trail.only("grow", "reap")]
-    assert told == [f"grow thing page={cache.pages.total_pages - 1} colour=0", "reap thing slabs=1"]
+    page = cache.pages.total_pages - 1
+    assert [str(event) for event in trail if cache.name in str(event)] == [
+        "step take a thing", f"grow thing page={page} colour=0", "step take a thing", "step free a thing",
+        "reap thing slabs=1"]
 
 
 def test_check_notices_a_lost_object_and_a_doubled_one():

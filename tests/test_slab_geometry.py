@@ -1,7 +1,7 @@
 """The layout of a slab: published lines of /proc/slabinfo, Bonwick's example, and the rule counted out naively."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kit.errors import BadInput
@@ -131,6 +131,8 @@ def lines(size, l1):
     return size + -size % l1
 
 
+@example(3584, False, 32, 1)        # left over is exactly an eighth: that will do
+@example(4, False, 32, 1)           # the slab's data, rounded up to a line, cost four objects
 @given(SIZES, st.booleans(), LINES, st.sampled_from([1, 2]))
 def test_the_rule_counted_out(size, align, l1, stop_at):
     layout = linux_2_5_1(size, align, l1, stop_at)

@@ -21,7 +21,7 @@ from kit.traps import might_sleep, never_sleeps
 
 SCAN = 10                   # caches that one round of the reaper looks at (REAP_SCANLEN)
 PERFECT = 10                # pages that are enough to stop looking (REAP_PERFECT)
-SIZES = tuple(32 << n for n in range(13))
+SIZES = tuple(32 << n for n in range(13))       # no need to align them: powers of two straddle no line
 
 
 class CacheChain:
@@ -107,8 +107,8 @@ class Kmalloc:
         self.chain = chain or CacheChain(pages)
         self.dma = {}
         for size in SIZES:
-            self.chain.general[size] = self.chain.create(f"size-{size}", size, align=True, **options)
-            self.dma[size] = self.chain.create(f"size-{size}(DMA)", size, align=True, gfp=DMA, **options)
+            self.chain.general[size] = self.chain.create(f"size-{size}", size, **options)
+            self.dma[size] = self.chain.create(f"size-{size}(DMA)", size, gfp=DMA, **options)
 
     def cache(self, size, gfp=0):
         """The cache that serves `size` bytes: a backing for a mempool of elements of that size."""
