@@ -51,9 +51,12 @@ def _pressure(args, ordinary):
     return replace(ordinary, refusals=refusals, elements=args.elements, seed=args.seed)
 
 
-def _progress(events):
-    """The events one by one, with a progress bar if somebody watches."""
+def _progress(work):
+    """What is to be done, one by one, with a progress bar if somebody watches."""
     if not sys.stderr.isatty():
-        return iter(events)
-    from tqdm import tqdm
-    return tqdm(events, unit=" events", leave=False)
+        return iter(work)
+    try:
+        from tqdm import tqdm
+    except ImportError:         # all else here needs the standard library alone, so do without a bar
+        return iter(work)
+    return tqdm(work, leave=False)

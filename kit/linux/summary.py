@@ -30,7 +30,8 @@ ORDINARY = Pressure()
 def figures(recording, pressure=ORDINARY, progress=iter):
     """All figures of a recording, as dicts, lists and numbers that JSON can hold.
 
-    progress: what the events are passed through on their way, such as a progress bar.
+    progress: what the events, and then the refusal rates, are passed through on their way, such as a
+    progress bar.
     """
     allocations = recording.allocations
     common = {
@@ -77,7 +78,8 @@ def _object_figures(recording, pressure, progress):
                     "allocated": allocated[row.name], "held": held[row.name],
                     "asked_for": round(requested[row.name] / (allocated[row.name] * row.objsize), 4)}
                    for row in rows],
-        "bios": [figure for refusal in pressure.refusals for figure in _bio_figures(recording, refusal, pressure)],
+        "bios": [figure for refusal in progress(pressure.refusals)
+                 for figure in _bio_figures(recording, refusal, pressure)],
     }
 
 
