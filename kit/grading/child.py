@@ -4,9 +4,7 @@ Started by isolate.py as a script, in an empty folder, with a job on stdin: the 
 functions that drive it, the cases.  It hands back one frame on the descriptor that was its stdout;
 whatever the answer prints goes into a file of limited size and is not read.
 
-The answer is not compiled as it stands: every round of a loop and every call of its own functions is
-counted, and the last one allowed hands back what is there and ends the process, so that no `except`
-of the answer's can eat it.  What else it is kept from is in fence.py.
+What the answer is kept from is in fence.py, and how its steps are counted in steps.py.
 """
 
 import ast
@@ -20,13 +18,14 @@ import types
 
 ANSWER = "your answer"      # the file name of the learner's code, in frames and in messages
 LONGEST = 10_000            # a longer text in an observation is cut
-MOST = 200_000              # an observation of more pieces is not handed back
+MOST = 20_000              # an observation of more pieces is not handed back
 
 
 def main():
     job = json.loads(sys.stdin.buffer.read())
     write = _channel()
     sys.path.insert(0, job["home"])
+    from kit.grading import steps
     from kit.grading.fence import broken_seal, fence, limit, no_threads, sealed
     limit(job["limits"])
     denied = []
@@ -37,26 +36,27 @@ def main():
     seen = {"load": None, "spent": None, "parts": [[] for part in job["parts"]]}
 
     def hand_back(write=write, leave=os._exit, dumps=json.dumps):
-        seen["denied"] = denied[0] if denied else None
-        seen["tampered"] = broken_seal(before)
-        write(f"{job['nonce']}\n{dumps(seen)}\n{job['nonce']}".encode())
+        refused, tampered = denied[0] if denied else "", broken_seal(before)    # not in the JSON: json may be exchanged
+        write("\n".join([job["nonce"], refused, tampered, dumps(seen), job["nonce"]]).encode())
         leave(0)        # threads, atexit functions and finalisers of the answer do not run
 
     def spent(line):
         seen["spent"] = {"line": line, "source": _line_of(job["source"], line)}
         hand_back()
 
-    tick, refill = budget(spent)
-    refill(job["steps"])
-    answer = _attempt(lambda: _load_answer(job["source"], job["name"], tick), job["source"])
+    steps.spent = spent
+    steps.refill(job["steps"])
+    answer = _attempt(lambda: _load_answer(job["source"], job["name"], steps), job["source"])
     if answer[0] == "stopped":
         seen["load"] = answer
         hand_back()
     for part, drive, results in zip(job["parts"], drives, seen["parts"], strict=True):
         for case in part["cases"]:
-            refill(part["steps"])
+            steps.refill(part["steps"])
             result = _attempt(lambda: drive(answer[1], case), job["source"])    # noqa: B023
             results.append([result[0], plain(result[1])] if result[0] == "value" else result)
+            if result[1] in ("MemoryError", "RecursionError") and result[0] == "stopped":
+                break       # each of these takes long, and the next will hardly fare better
     hand_back()
 
 
@@ -77,37 +77,6 @@ def _channel():
     return write
 
 
-def budget(spent):
-    """A counter of steps: `tick()` takes one, `refill(n)` allows n more; the last one calls `spent(line)`."""
-    left = 0
-
-    def tick(frame=sys._getframe):
-        nonlocal left
-        left -= 1
-        if left < 0:
-            spent(frame(1).f_lineno)
-
-    def refill(steps):
-        nonlocal left
-        left = steps
-    return tick, refill
-
-
-class Ticks(ast.NodeTransformer):
-    """Put a call of `__tick__` into every loop and function; line numbers stay as they were."""
-
-    def _visit(self, node):
-        self.generic_visit(node)
-        tick = ast.Expr(ast.Call(ast.Name("__tick__", ast.Load()), [], []))
-        first = node.body[0]
-        ast.copy_location(tick, first)
-        is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-        node.body.insert(1 if is_docstring else 0, ast.fix_missing_locations(tick))
-        return node
-
-    visit_For = visit_AsyncFor = visit_While = visit_FunctionDef = visit_AsyncFunctionDef = _visit
-
-
 # == Running it ====================================================================================
 
 
@@ -126,12 +95,12 @@ def _load_drive(part):
     return names[part["name"]]
 
 
-def _load_answer(source, name, tick):
+def _load_answer(source, name, steps):
     module = types.ModuleType("answer")
-    module.__tick__ = tick
+    module.__tick__ = steps.tick
     sys.modules["answer"] = module
     linecache.cache[ANSWER] = (len(source), None, source.splitlines(True), ANSWER)
-    exec(compile(Ticks().visit(ast.parse(source, ANSWER)), ANSWER, "exec"), vars(module))
+    exec(compile(steps.Ticks().visit(ast.parse(source, ANSWER)), ANSWER, "exec"), vars(module))
     if name not in vars(module):
         raise NameError(f"the cell defines no `{name}`")
     return vars(module)[name]

@@ -93,8 +93,7 @@ def _set(path):
     try:
         return notebooks.set_of(notebooks.read(path), path.name)
     except BadInput:
-        found = re.search(r"(?<!\d)(\d\d)_", path.name)
-        return found and found[1]
+        return notebooks.set_in(path.name)
 
 
 def _natural(text):

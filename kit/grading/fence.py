@@ -71,8 +71,11 @@ def fence(denied, kit, python):
     starts_with, modules, decode, error = str.startswith, _MODULES, os.fsdecode, Denied
 
     def may_read(path):
-        return ((starts_with(path, kit) and not starts_with(path, grading)) or starts_with(path, python)) \
-            and ".." not in str.split(path, "/")
+        parts = str.split(path, "/")
+        if len(parts) == 1:
+            return True     # in the answer's own folder, where the interpreter looks for the line of a SyntaxError
+        inside = starts_with(path, python) or starts_with(path, kit) and not starts_with(path, grading)
+        return inside and ".." not in parts
 
     def hook(event, args, kinds=(str, bytes, int)):
         what = words.get(event)
@@ -97,21 +100,24 @@ def sealed():
     things = {}
     for module, names in [(name, vars(module)) for name, module in list(sys.modules.items())]:
         for name, value in list(names.items()):
-            if not callable(value):
-                continue
-            things[module, name] = value
-            if isinstance(value, types.FunctionType):
-                things[module, name, "__code__"] = value.__code__
-            elif isinstance(value, type) and value.__module__ == module:
+            _note(things, (module, name), value)
+            if isinstance(value, type) and value.__module__ == module:
                 for member, inner in list(vars(value).items()):
-                    things[module, name, member] = inner if callable(inner) or type(inner) is property else None
+                    _note(things, (module, name, member), inner)
     return things
 
 
+def _note(things, where, value):
+    if callable(value) or type(value) is property:
+        things[where] = value
+    if isinstance(value, types.FunctionType):
+        things[*where, "__code__"] = value.__code__
+
+
 def broken_seal(before):
-    """The name of the first thing that is not what it was, or None."""
+    """The name of the first thing that is not what it was, or ""."""
     after = sealed()
     for where, thing in before.items():
         if after.get(where) is not thing:
             return ".".join(where)
-    return None
+    return ""

@@ -37,10 +37,10 @@ def grade(exercise, source):
     if source is None:
         return _report(exercise, NOT_ATTEMPTED, note="There is no cell for it: neither one that was made for it, "
                        f"nor one that defines {exercise.name}.")
-    if not source.strip() or exercise.untouched(source):
-        return _report(exercise, NOT_ATTEMPTED)
     if len(source) > LONGEST_SOURCE:
         return _report(exercise, NOT_YET, note=f"The cell is longer than {LONGEST_SOURCE:,} characters.")
+    if not source.strip() or exercise.untouched(source):
+        return _report(exercise, NOT_ATTEMPTED)
     variant, random = exercise.variant, exercise.random()
     cases = [[list(case) for case in check.cases(variant, random)] for check in exercise.checks]
     seen = observe(source, exercise.name,
@@ -110,9 +110,9 @@ def _spent_row(check, case, seen):
 
 
 def _same(seen, wanted):
-    """As text: so True is not 1, and nobody's own idea of equality is asked."""
+    """As text: so True is not 1, and nobody's own idea of equality is asked.  repr() is the quick way to a yes."""
     return not isinstance(seen, Stopped) and \
-        json.dumps(seen, sort_keys=True) == json.dumps(wanted, sort_keys=True)
+        (repr(seen) == repr(wanted) or json.dumps(seen, sort_keys=True) == json.dumps(wanted, sort_keys=True))
 
 
 def _result(exercise, check, variant, source, rows, worlds):

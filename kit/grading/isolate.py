@@ -29,9 +29,8 @@ import kit
 
 HOME = Path(kit.__file__).resolve().parent.parent
 CHILD = Path(__file__).with_name("child.py")
-SECONDS, MEMORY, FILE = 2, 512 << 20, 4 << 20
-WALL_SECONDS = 8
-LIMITS = {"RLIMIT_CPU": SECONDS, "RLIMIT_AS": MEMORY, "RLIMIT_FSIZE": FILE, "RLIMIT_CORE": 0}
+SECONDS, MEMORY, FILE = 3, 512 << 20, 4 << 20
+WALL_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Seen:
 def observe(source, name, parts):
     """Run the answer `name` of `source` on the cases of every part: (drive, cases, steps); never raises."""
     nonce = secrets.token_hex(16)
-    job = {"nonce": nonce, "source": source, "name": name, "home": str(HOME), "limits": LIMITS,
+    job = {"nonce": nonce, "source": source, "name": name, "home": str(HOME), "limits": _limits(),
            "steps": parts[0][2], "parts": [_part(*part) for part in parts]}
     output, status, timed_out = _run(json.dumps(job).encode())
     empty = [[] for part in parts]
@@ -88,22 +87,22 @@ def observe(source, name, parts):
     frame = _framed(output, nonce)
     if frame is None:
         return Seen(empty, _death(status, output))
-    return _seen(frame, parts)
+    denied, tampered, seen = frame
+    if denied:
+        return Seen(empty, f"It tried to {denied}; an answer has no need to, and may not.")
+    if tampered:
+        return Seen(empty, f"It exchanged {tampered}, on which its own check relies.")
+    if seen["load"]:
+        return Seen(empty, f"The cell does not run: {_observation(seen['load'])}.")
+    return Seen([[_observation(each) for each in part] for part in seen["parts"]], spent=seen["spent"])
+
+
+def _limits():
+    return {"RLIMIT_CPU": SECONDS, "RLIMIT_AS": MEMORY, "RLIMIT_FSIZE": FILE, "RLIMIT_CORE": 0}
 
 
 def _part(drive, cases, steps):
     return {"drive": textwrap.dedent(inspect.getsource(drive)), "name": drive.__name__, "cases": cases, "steps": steps}
-
-
-def _seen(frame, parts):
-    """The frame, if it has the form that the child gives it, as Seen."""
-    if frame["denied"]:
-        return Seen([[] for part in parts], f"It tried to {frame['denied']}; an answer has no need to, and may not.")
-    if frame["tampered"]:
-        return Seen([[] for part in parts], f"It exchanged {frame['tampered']}, on which its own check relies.")
-    if frame["load"]:
-        return Seen([[] for part in parts], f"The cell does not run: {_observation(frame['load'])}.")
-    return Seen([[_observation(each) for each in part] for part in frame["parts"]], spent=frame["spent"])
 
 
 def _observation(each):
@@ -114,13 +113,13 @@ def _observation(each):
 
 
 def _framed(output, nonce):
-    """The frame between the nonces, if the output is that and nothing more."""
-    mark = nonce.encode()
-    if not (output.startswith(mark + b"\n") and output.endswith(b"\n" + mark)) or len(output) < 2 * len(mark) + 3:
-        return None
+    """(what was denied, what was exchanged, what was seen), if the output is that one frame and nothing more."""
     try:
-        frame = json.loads(output[len(mark):-len(mark)])
-        return frame if {"denied", "tampered", "load", "parts", "spent"} <= frame.keys() else None
+        first, denied, tampered, seen, last = output.decode().split("\n")
+        if first == last == nonce and (denied or tampered):
+            return denied, tampered, None
+        seen = json.loads(seen)
+        return ("", "", seen) if first == last == nonce and seen.keys() == {"load", "parts", "spent"} else None
     except (ValueError, AttributeError, RecursionError):
         return None
 

@@ -104,10 +104,15 @@ def set_of(notebook, name):
     number, count = sets.most_common(1)[0]
     if count:
         return number
-    found = re.search(r"(?<!\d)(\d\d)_", name)
-    if found and found[1] in sets:
-        return found[1]
+    if number := set_in(name):
+        return number
     raise BadInput(f"{name} answers no exercise of the kit: no cell is marked as an answer or defines one.")
+
+
+def set_in(name):
+    """The number of a set that stands in the name of a file, as in smith_01_pages.ipynb; None if there is none."""
+    known = {id.split("-")[0] for id in exercises()}
+    return next((number for number in re.findall(r"(?<!\d)(\d\d)(?=_)", name) if number in known), None)
 
 
 # == Making exercises from solutions ===============================================================
