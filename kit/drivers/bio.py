@@ -186,28 +186,50 @@ class BlockDevice:
         return Counter()
 
 
-# == The top of a stack: from the page cache ========================================================
+# == The top of a stack ============================================================================
 
 
 class Pageout:
-    """Writes pages of `cache` to `device`: `cache.writepage = Pageout(...).writepage`."""
+    """Writes to `device`: pages of `cache`, whose writepage it becomes, and pages that somebody else holds."""
 
     def __init__(self, cache, device, bios, supply, gfp=GFP_NOIO):
         self.cache, self.device, self.bios, self.supply, self.gfp = cache, device, bios, supply, gfp
+        self.written = WaitQueue("direct writes", "Only the end of a direct write wakes it.", of=self)
+        self.name = "direct writes"
         cache.writepage = self.writepage
 
     @might_sleep
     async def writepage(self, page):
         """Hand one page to the device; sleeps for whatever the drivers need.  Source: submit_bh(), ll_rw_blk.c."""
-        async with self.supply.request(self.needs(1)):
-            bio = await self.bios.alloc(self.gfp, pages=1)
-            bio.pages, bio.owner, bio.end_io = [page.pfn], page, self._written
+        await self._submit([page.pfn], page, self._page_written)
+
+    @might_sleep
+    async def write_and_wait(self, pages):
+        """Write these page frames in one request, and sleep until that is done.  Source: ll_rw_kio(), fs/bio.c."""
+        done = []
+        await self._submit(pages, done, self._direct_written)
+        while not done:
+            with self.written.queued():
+                await step("look again")
+                if not done:
+                    await sleep(self.written)
+
+    async def _submit(self, pages, owner, end_io):
+        async with self.supply.request(self.needs(len(pages))):
+            bio = await self.bios.alloc(self.gfp, len(pages))
+            bio.pages, bio.owner, bio.end_io = pages, owner, end_io
             await self.device.submit(bio)
 
     @never_sleeps
-    async def _written(self, bio):
+    async def _page_written(self, bio):
         await self.bios.put(bio)
         await self.cache.end_write(bio.owner, failed=bio.failed)
+
+    @never_sleeps
+    async def _direct_written(self, bio):
+        bio.owner.append(bio.failed)
+        await self.bios.put(bio)
+        self.written.wake_all()
 
     def needs(self, pages):
         """What one write takes, from the top of the stack to its bottom."""

@@ -6,25 +6,25 @@ r1bio, clones, bounce pages, whatever the stack of drivers takes.  Where these c
 argument; all else is the same:
 
     story = Pressure(supply="plain")
-    outcome = story.run()
-    print(outcome)
+    print(story.run())
 
 An outcome is *finished*, *waited over T* or *hung*.  Going round in a circle for ever, as the page
 allocator of 2.5.1 does, is hung (machine/hang.py), and the report says who holds what and wants
 what.
 
-Nothing here is built so that one side must lose: every size is an argument, and which of them the
-outcome hangs on is what the experiments ask.  Times are virtual; a step of a task counts as a
-microsecond here, so that waiting for a disk does not take a million of them.
+Nothing here is built so that one side must lose: every size is an argument (Setting), and which of
+them the outcome hangs on is what the experiments ask.  Times are virtual; a step of a task counts as
+a microsecond here, so that waiting for a disk does not take a million of them.
 """
 
 from dataclasses import dataclass
 
-from kit.drivers.bio import Bios, BlockDevice, Pageout
+from kit.drivers.bio import BVEC_SIZES, Bios, BlockDevice, Pageout, vec_pool
 from kit.drivers.highmem import Bounce
 from kit.drivers.raid1 import Raid1
 from kit.drivers.supply import SUPPLIES
 from kit.errors import BadInput
+from kit.gfp import GFP_ATOMIC
 from kit.machine.core import MICROSECOND, MILLISECOND, SECOND, Deadlock, Machine
 from kit.machine.disk import Disk
 from kit.machine.hang import Hang, run_or_hang
@@ -32,6 +32,36 @@ from kit.memory.kmalloc import CacheChain, Kmalloc
 from kit.memory.pagecache import PageCache
 from kit.memory.reclaim import Vm, flusher, kswapd
 from kit.memory.zones import Pages, Zone
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that can be varied; whatever is not given is small, so that a run takes a fraction of a second."""
+
+    # What the machine has.
+    lowmem: int = 64                # pages that the disk can reach
+    highmem: int = 192              # pages that it can not, if there is a "bounce" in the stack
+    pages_min: int = 2              # the low mark of each zone; 2.5.1 would say 20 for zones so small
+    cpus: int = 1
+    service_ns: int = 100 * MICROSECOND         # of a request
+    stack: tuple = ("bounce", "raid1")          # drivers from the top down; () is the disk alone
+    mirrors: int = 2                # of each raid1
+    daemons: tuple = ("kswapd", "flusher")
+    # What the drivers have.
+    supply: object = "plain"        # a name in SUPPLIES, or what makes a Supply for a page allocator
+    reserve: int = 16               # elements kept back, of each kind that is used
+    cluster: int = 8                # pages that a round of reclaim wants; 32 in 2.5.1
+    # What happens.
+    writers: int = 4                # tasks that dirty `each` pages
+    each: int = 100
+    throttled: bool = False         # made to wait when much is dirty; not so, if they write through a mapping
+    direct: int = 0                 # tasks that write `segments` pages of their own at once, `rounds` times
+    segments: int = 16
+    rounds: int = 8
+    keeper: int = 0                 # elements that somebody takes of the bios, and never gives back
+    card: int = 0                   # pages that a network card takes atomically, one every `service_ns`, for good
+    seed: int = None
+    fails: object = lambda bio: False           # asked of each bio that is served, whether it failed
 
 
 @dataclass(frozen=True)
@@ -43,81 +73,107 @@ class Outcome:
     report: str = ""
 
     def __str__(self):
-        when = f"{self.time_ns / MILLISECOND:.1f} ms"
-        say = {"finished": f"finished after {when}", "waited": f"not finished after {when}", "hung": self.report}
-        return say[self.verdict]
+        when = f"after {self.time_ns / MILLISECOND:,.1f} ms"
+        return {"finished": f"finished {when}", "waited": f"not finished {when}", "hung": self.report}[self.verdict]
 
 
 class Pressure:
-    """The story.
+    """The story of one Setting: `Pressure(supply="mempool", pages_min=0)`."""
 
-    supply: a name in SUPPLIES, or a function that makes a Supply for a page allocator.
-    stack: drivers from the top to the disk, of "bounce" and "raid1"; of any depth, () for the disk alone.
-    lowmem, highmem: pages, of which the disk reaches the first alone if there is a "bounce".
-    pages_min: the low mark of every zone (2.5.1 would say 20 for zones so small).
-    writers, each: tasks, and how many pages each of them dirties.  throttled: whether they are made
-    to wait when much is dirty; who writes through a mapping of a file is not, in 2.5.1.
-    reserve: elements kept back, of each kind.  cluster: pages that a round of reclaim wants.
-    daemons: which of "kswapd" and "flusher" there are.
-    """
-
-    def __init__(self, supply="plain", stack=("bounce", "raid1"), lowmem=64, highmem=192, pages_min=2, writers=4,
-                 each=100, throttled=False, reserve=16, cluster=8, mirrors=2, service_ns=100 * MICROSECOND, cpus=1,
-                 seed=None, daemons=("kswapd", "flusher"), fails=lambda bio: False):
-        self.machine = Machine(seed=seed, step_ns=MICROSECOND)
-        self.pages = Pages(zones=_zones(lowmem, highmem, pages_min))
+    def __init__(self, **setting):
+        self.setting = what = Setting(**setting)
+        self.machine = Machine(seed=what.seed, step_ns=MICROSECOND)
+        self.pages = Pages(zones=_zones(what))
         self.chain = CacheChain(self.pages)
         self.kmalloc = Kmalloc(self.pages, self.chain)
         self.cache = PageCache(self.pages)
-        self.vm = Vm(self.pages, self.cache, self.chain, cluster=cluster)
-        self.supply = (SUPPLIES[supply] if isinstance(supply, str) else supply)(self.pages)
+        self.vm = Vm(self.pages, self.cache, self.chain, cluster=what.cluster)
+        self.supply = (SUPPLIES[what.supply] if isinstance(what.supply, str) else what.supply)(self.pages)
         self.supply.lend(self.cache)
-        self.bios = Bios(self.supply, self.chain, reserve, (reserve, 0, 0, 0, 0, 0))    # all writes are of one page
-        self.lowmem, self.reserve, self.mirrors, self.service_ns, self.fails = lowmem, reserve, mirrors, service_ns, fails
-        self.devices = []
-        Pageout(self.cache, self._device(stack), self.bios, self.supply)
-        self.throttled = throttled
-        for number, daemon in enumerate((kswapd, flusher)):
-            if daemon.__name__ in daemons:
-                self.machine.spawn(daemon.__name__, daemon, self.vm, daemon=True, cpu=number % cpus)
-        self.writers = [self.machine.spawn(f"writer {number}", self._write, number, each, cpu=number % cpus)
-                        for number in range(writers)]
+        self.bios = Bios(self.supply, self.chain, what.reserve, _vecs(what))
+        self.disks, self.kept, self.on_card = [], [], []
+        self.device = self._device(what.stack)
+        self.pageout = Pageout(self.cache, self.device, self.bios, self.supply)
+        self._spawn_all()
 
     def _device(self, stack):
-        """The stack of drivers, from its top; each has its own pools of `reserve` elements."""
+        """The stack of drivers, from its top; each driver has its own pools."""
         if not stack:
-            disk = Disk(self.machine, f"disk {len(self.devices)}", self.service_ns)
-            self.devices.append(BlockDevice(disk, fails=self.fails))
-            return self.devices[-1]
+            disk = Disk(self.machine, f"disk {len(self.disks)}", self.setting.service_ns)
+            self.disks.append(BlockDevice(disk, fails=self.setting.fails))
+            return self.disks[-1]
         layer, *below = stack
+        reserve = self.setting.reserve
         if layer == "bounce":
-            return Bounce(self._device(below), self.lowmem, self.bios, self.supply, self.pages, self.reserve)
+            return Bounce(self._device(below), self.setting.lowmem, self.bios, self.supply, self.pages, reserve)
         if layer == "raid1":
-            mirrors = [self._device(below) for _ in range(self.mirrors)]
-            return Raid1(mirrors, self.bios, self.supply, self.kmalloc, self.pages, self.reserve)
+            mirrors = [self._device(below) for _ in range(self.setting.mirrors)]
+            return Raid1(mirrors, self.bios, self.supply, self.kmalloc, self.pages, reserve)
         raise BadInput(f"there is no driver {layer!r}: a stack is made of 'bounce' and 'raid1'.")
 
-    async def _write(self, number, each):
-        for page in range(each):
+    def _spawn_all(self):
+        what = self.setting
+        for daemon in (kswapd, flusher):
+            if daemon.__name__ in what.daemons:
+                self.machine.spawn(daemon.__name__, daemon, self.vm, daemon=True, cpu=0)
+        for number in range(what.writers):
+            self.machine.spawn(f"writer {number}", self._write, number, cpu=number % what.cpus)
+        for number in range(what.direct):
+            self.machine.spawn(f"direct {number}", self._write_directly, number, cpu=number % what.cpus)
+        if what.keeper:
+            self.machine.spawn("keeper", self._keep, cpu=0)
+        if what.card:
+            self.machine.timer("card", self._receive, after=what.service_ns)
+
+    # -- What the tasks do -------------------------------------------------------------------------------
+
+    async def _write(self, number):
+        """Change one page after another, through a mapping of a file or, if throttled, by write()."""
+        for page in range(self.setting.each):
             await self.cache.write((number, page))
-            if self.throttled:
+            if self.setting.throttled:
                 await self.vm.balance_dirty()
 
-    def run(self, until=SECOND):
-        """Run to the end, to the time `until`, or until it hangs; returns the Outcome."""
+    async def _write_directly(self, number):
+        """Write pages of one's own to the disk, all in one request, and wait for each."""
+        own = [await self.cache.read((f"own {number}", page)) for page in range(self.setting.segments)]
+        for _ in range(self.setting.rounds):
+            await self.pageout.write_and_wait([page.pfn for page in own])
+        for page in own:
+            self.cache.release(page)
+
+    async def _keep(self):
+        """Take elements, and forget to give them back."""
+        for _ in range(self.setting.keeper):
+            async with self.supply.request(self.bios.needs(pages=0)):
+                self.kept.append(await self.bios.alloc(pages=0))
+
+    def _receive(self):
+        """A packet has come: a page for it, atomically, if there is one; and the next will come."""
+        page = self.pages.take(GFP_ATOMIC)
+        if page is not None:
+            self.on_card.append(page)
+        if len(self.on_card) < self.setting.card and page is not None:
+            self.machine.timer("card", self._receive, after=self.setting.service_ns)
+
+    # -- Running -----------------------------------------------------------------------------------------
+
+    def run(self, until=10 * SECOND):
+        """Run until the tasks have ended and what is under write-out is written, or until the time `until`.
+
+        Returns the Outcome.
+        """
         try:
             finished = run_or_hang(self.machine, self.shape, until)
+            if finished:
+                self.machine.spawn("settle", self._settle, cpu=0)
+                finished = run_or_hang(self.machine, self.shape, until)
         except (Hang, Deadlock) as hang:
             return Outcome("hung", self._time(), f"{hang}\n{self.memory()}")
         return Outcome("finished" if finished else "waited", self._time())
 
     def _time(self):
         return max(cpu.clock for cpu in self.machine.cpus)
-
-    def settle(self):
-        """After a run that finished: let all writes that are under way end."""
-        self.machine.spawn("settle", self._settle, cpu=0)
-        self.machine.run()
 
     async def _settle(self):
         while self.cache.writing:
@@ -130,19 +186,20 @@ class Pressure:
         free = ", ".join(f"{zone.free_pages} {zone.name}" for zone in self.pages.zones)
         return (f"  memory: {self.pages.total_pages} pages; free: {free}; {len(self.cache.dirty)} dirty, "
                 f"{len(self.cache.writing)} being written, {len(self.cache.droppable)} clean; "
-                f"{self.chain.pages_held} in slabs")
+                f"{self.chain.pages_held} in slabs, {self.out()} with drivers")
 
     def shape(self):
         """All that the tasks share, as far as anybody acts upon it: equal shapes, equal futures."""
-        slabs = [(cache.slabinfo(), [len(array) for array in cache.arrays], cache.grown_lately) for cache in self.chain.caches]
+        slabs = [(cache.slabinfo(), [len(array) for array in cache.arrays], cache.grown_lately)
+                 for cache in self.chain.caches]
         return (self.cache.shape(), self.pages.buddyinfo(), [zone.need_balance for zone in self.pages.zones],
-                self.chain.hand, slabs, self.supply.shape(), [device.room for device in self.devices])
+                self.chain.hand, slabs, self.supply.shape(), [disk.room for disk in self.disks])
 
     def out(self):
-        """Pages that are not free, cached, in slabs or in a pool: with the drivers, for a write that is under way."""
+        """Pages that are not free, cached, in slabs, in a pool or on the card: with drivers, for writes under way."""
         kept = sum(1 for block in self.pages.kept.values() for _ in block)
         return (self.pages.total_pages - self.pages.free_pages - kept - len(self.cache) - self.chain.pages_held
-                - self.supply.pages_kept(self.pages))
+                - self.supply.pages_kept(self.pages) - len(self.on_card))
 
     def check(self):
         """Everybody's books are in order, and no page is lost: what is out, somebody holds."""
@@ -152,10 +209,16 @@ class Pressure:
         assert 0 <= self.out() <= held, f"{self.out()} pages are out, and tasks hold {held} things in all"
 
 
-def _zones(lowmem, highmem, pages_min):
-    """Low memory and high memory, each in blocks as large as where the second begins allows."""
-    order = min(9, (lowmem & -lowmem).bit_length() - 1)
-    zones = [Zone("NORMAL", 0, lowmem, pages_min=pages_min, max_order=order)]
-    if highmem:
-        zones.append(Zone("HIGHMEM", lowmem, highmem, pages_min=pages_min, max_order=order))
+def _zones(what):
+    """Low memory and high memory, in blocks as large as the place where high memory begins allows."""
+    order = min(9, (what.lowmem & -what.lowmem).bit_length() - 1)
+    zones = [Zone("NORMAL", 0, what.lowmem, pages_min=what.pages_min, max_order=order)]
+    if what.highmem:
+        zones.append(Zone("HIGHMEM", what.lowmem, what.highmem, pages_min=what.pages_min, max_order=order))
     return zones
+
+
+def _vecs(what):
+    """How many vectors are kept back: `reserve` of each length that is used, for fairness to small machines."""
+    used = {vec_pool(1)} | ({vec_pool(what.segments)} if what.direct else set())
+    return [what.reserve if pool in used else 0 for pool in range(len(BVEC_SIZES))]

@@ -205,7 +205,7 @@ class Reserved(Supply):
     def _reserve_for_good(self, name, kind, min_nr):
         reservation = self.ledger.try_reserve(**_units({kind: min_nr}))
         if reservation is None:
-            raise OutOfMemory(f"{min_nr} elements of {name} cannot be reserved: {self.ledger.name} has not enough left.")
+            raise OutOfMemory(f"{min_nr} elements of {name} cannot be reserved: {self.ledger.name} has not enough.")
         return reservation
 
     def part(self, backing):

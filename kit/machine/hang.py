@@ -12,8 +12,8 @@ What the tasks share is told by `state()`, a function of whoever built the story
 compared, equal only if nothing differs that anybody acts upon.  It is asked for only while nothing
 is under way, so that it may take a look at every page.
 
-The promise: Hang is raised only when a state has really come again, without any answer of the world
-(`choose`) in between.  A circle is found after at most three times its length (Brent's algorithm: a
+The promise: Hang is raised only when a state has really come again, and no other answer of the world
+(`choose`) is to come.  A circle is found after about three times its length (Brent's algorithm: a
 state is kept, and exchanged for the present one after 1, 2, 4, 8 ... looks).
 Left out: the position of a generator that a task keeps across a step.
 """
@@ -81,23 +81,33 @@ def _next_turn(machine, now):
 
 
 class Circle:
-    """The states since the run has been quiet, of which one is kept to compare with."""
+    """Looks at a run that has been quiet, until it stands as it did before.
+
+    A whole picture is dear, so one is taken only when the tasks stand at the same traps as at the
+    beginning: about once a round.
+    """
 
     def __init__(self, machine, state, now):
         self.machine, self.state = machine, state
         self.labels = {task: [] for task in machine.tasks}      # what each was seen to yield over
         self.before_timeouts = []       # how it stood, each time that only a time-out could continue
-        self._keep(now)
-        self.patience = 1
+        self.taken = len(machine.schedule)
+        self.rounds_to_come = 1_000     # turns without a look, after which to begin with other traps
+        self._begin(now)
 
     def closes(self, now):
-        """Whether turns were taken and the state is the one kept; else perhaps keep this one from now on."""
-        if len(self.machine.schedule) == self.turns:
+        """Whether turns were taken and all is as it was; else perhaps compare with the present from now on."""
+        if len(self.machine.schedule) == self.taken:
             return False
-        self.looks += 1
-        for task, labels in self.labels.items():
-            if type(task.request) is Yield and task.request.label not in labels:
-                labels.append(task.request.label)
+        self.taken = len(self.machine.schedule)
+        self._note_labels()
+        if self._glance() != self.traps:
+            self.passed += 1
+            if self.passed > self.rounds_to_come:
+                self.rounds_to_come *= 2
+                self._begin(now)
+            return False
+        self.passed, self.looks = 0, self.looks + 1
         if self._picture() == self.kept:
             self.length = now - self.since
             return True
@@ -106,8 +116,21 @@ class Circle:
             self.patience *= 2
         return False
 
+    def _begin(self, now):
+        self.traps, self.passed, self.patience = self._glance(), 0, 1
+        self._keep(now)
+
     def _keep(self, now):
-        self.kept, self.since, self.looks, self.turns = self._picture(), now, 0, len(self.machine.schedule)
+        self.kept, self.since, self.looks = self._picture(), now, 0
+
+    def _glance(self):
+        """At which traps the tasks stand."""
+        return [task.request and task.request.label for task in self.machine.tasks]
+
+    def _note_labels(self):
+        for task, labels in self.labels.items():
+            if type(task.request) is Yield and task.request.label not in labels:
+                labels.append(task.request.label)
 
     def skip_to_the_next_timeout(self, now):
         """Go round as often as there is time for before it, without running that; returns the time then."""
