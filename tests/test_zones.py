@@ -233,7 +233,7 @@ def test_what_this_memory_can_never_have_is_refused_not_waited_for(gfp, order):
 def rounds_of_reclaim(order_of_attempts, turns):
     """How often A must reclaim if B, on the other CPU, comes after so many turns and takes all that is free."""
     pages = Pages(zones=[Zone("NORMAL", 0, 16, pages_min=0)], attempts=order_of_attempts)
-    taken = list(iter(lambda: pages.walk(NORMAL, 0, attempts.no_mark), None))
+    taken = list(iter(lambda: attempts.walk(attempts.nothing, pages, NORMAL, 0), None))
     rounds = []
 
     async def reclaim(gfp, order):
@@ -246,7 +246,7 @@ def rounds_of_reclaim(order_of_attempts, turns):
         return await pages.alloc(GFP_KERNEL)
 
     async def takes_all():
-        while pages.walk(NORMAL, 0, attempts.no_mark) is not None:
+        while attempts.walk(attempts.nothing, pages, NORMAL, 0) is not None:
             pass
 
     pages.reclaim = reclaim
@@ -272,7 +272,7 @@ def test_since_october_2002_anybody_may_take_what_a_task_reclaims():
 def test_what_is_kept_and_does_not_fit_goes_back_to_everybody():
     """A task that wants one page frees pairs: the first pair is kept until reclaim ends, then free for all."""
     pages = Pages(zones=[Zone("NORMAL", 0, 16, pages_min=0)])
-    pairs = list(iter(lambda: pages.walk(NORMAL, 1, attempts.no_mark), None))
+    pairs = list(iter(lambda: attempts.walk(attempts.nothing, pages, NORMAL, 1), None))
     free = []
 
     async def reclaim(gfp, order):
@@ -416,7 +416,7 @@ def test_without_the_no_to_those_who_free_memory_reclaim_enters_itself():
     depths = {}
     for order_of_attempts in (LINUX_2_5_1, order_with(attempts.memalloc, pass_on)):
         pages = Pages(zones=[Zone("NORMAL", 0, 16, pages_min=4)], attempts=order_of_attempts)
-        taken = list(iter(lambda pages=pages: pages.walk(NORMAL, 0, attempts.no_mark), None))
+        taken = list(iter(lambda pages=pages: attempts.walk(attempts.nothing, pages, NORMAL, 0), None))
         inside = []
 
         async def reclaim(gfp, order, pages=pages, taken=taken, inside=inside):

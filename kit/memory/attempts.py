@@ -21,11 +21,12 @@ lowmem_reserve and the wait of HZ/50 for congestion, in whose place a task yield
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from math import inf
-from operator import attrgetter
 
 from kit import traps
+from kit.errors import BadInput
 from kit.gfp import DMA, HIGH, HIGHMEM, NOFAIL, NOMEMALLOC, NORETRY, PF_MEMALLOC, WAIT
 from kit.traps import might_sleep, sleeps, step, yield_cpu
 
@@ -41,20 +42,42 @@ class Attempt:
     in between the two.  Whether an attempt may sleep is read off its function.
     """
 
-    def __init__(self, function, applies=None):
-        self.do, self.applies, self.__module__ = function, applies, function.__module__
+    def __init__(self, function, applies=None, do=None):
+        self.do, self.applies, self.__module__ = do or function, applies, function.__module__
         self.name, self.__doc__, self.sleeps = function.__name__.upper(), function.__doc__, sleeps(function)
 
     def __repr__(self):
         return self.name
 
     def __reduce__(self):
-        return self.do.__name__     # known by its name, so that a copied allocator has the same attempts
+        return self.name.lower()    # known by its name, so that a copied allocator has the same attempts
 
 
 def only_if(condition):
     """Put a condition above an attempt."""
     return lambda function: Attempt(function, condition)
+
+
+def walks(leaves):
+    """An attempt that walks the zones; `leaves(zone, gfp)` says how many pages it leaves in each."""
+    return Attempt(leaves, do=partial(walk, leaves))
+
+
+def walk(leaves, pages, gfp, order):
+    """A block from the first zone that has more pages than must be left in it and in the zones before it.
+
+    So in a zone that one falls back on more is left than in one's own: 2.5.1's "incremental min".
+    """
+    if order < 0:
+        raise BadInput(f"a block of order {order} has no pages: orders start at 0.")
+    needed = 1 << order
+    for zone in pages.zonelists[gfp & ZONE_BITS]:
+        needed += leaves(zone, gfp)
+        if zone.free_pages > needed:
+            page = zone.take(order)
+            if page is not None:
+                return page
+    return None
 
 
 @dataclass(frozen=True)
@@ -73,18 +96,6 @@ class Attempts:
 
 # == The order of Linux 2.5.1 =======================================================================
 
-the_low_mark = attrgetter("pages_low")
-the_min_mark = attrgetter("pages_min")
-
-
-def a_quarter_of_min(zone):
-    return zone.pages_min >> 2
-
-
-def no_mark(zone):
-    return -inf             # down to the last page
-
-
 def is_freeing_memory(pages, gfp, order):
     return traps.current.flags & PF_MEMALLOC
 
@@ -97,10 +108,10 @@ def is_costly(pages, gfp, order):
     return order > min(COSTLY_ORDER, pages.max_order) or not pages.zonelists[gfp & ZONE_BITS]
 
 
-@Attempt
-def low(pages, gfp, order):
+@walks
+def low(zone, gfp):
     """Take from the first zone that stays above its low mark and those of the zones before it."""
-    return pages.walk(gfp, order, the_low_mark)
+    return zone.pages_low
 
 
 @Attempt
@@ -112,16 +123,20 @@ def kswapd(pages, gfp, order):
         pages.wake_kswapd()
 
 
-@Attempt
-def minimum(pages, gfp, order):
+@walks
+def minimum(zone, gfp):
     """Go down to the min marks; whoever may not wait, to a quarter of them."""
-    return pages.walk(gfp, order, the_min_mark if gfp & WAIT else a_quarter_of_min)
+    return zone.pages_min if gfp & WAIT else zone.pages_min >> 2
+
+
+def nothing(zone, gfp):
+    return -inf             # not even what is missing at the marks of the zones before
 
 
 @only_if(is_freeing_memory)
 def memalloc(pages, gfp, order):
     """Whoever is freeing memory for all may take the last page; if there is none, no: it would wait for itself."""
-    page = pages.walk(gfp, order, no_mark)
+    page = walk(nothing, pages, gfp, order)
     return NO if page is None else page
 
 
@@ -200,10 +215,10 @@ def has_had_its_round(pages, gfp, order):
     return not gfp & NOFAIL and (gfp & NORETRY or is_costly(pages, gfp, order))
 
 
-@Attempt
-def minimum_for_high(pages, gfp, order):
+@walks
+def minimum_for_high(zone, gfp):
     """Go down to the min marks; whoever says HIGH, to a quarter of them, and whether it may wait no longer counts."""
-    return pages.walk(gfp, order, a_quarter_of_min if gfp & HIGH else the_min_mark)
+    return zone.pages_min >> 2 if gfp & HIGH else zone.pages_min
 
 
 @Attempt
@@ -214,20 +229,18 @@ async def reclaim_for_all(pages, gfp, order):
     await _direct_reclaim(pages, gfp, order)
 
 
-@Attempt
-def minimum_2_6(pages, gfp, order):
+@walks
+def minimum_2_6(zone, gfp):
     """Go down to the min marks; half as far again for HIGH, and a quarter of the rest for those who may not wait."""
-    def mark(zone):
-        mark = zone.pages_min
-        mark -= mark // 2 if gfp & HIGH else 0
-        return mark if gfp & WAIT else mark - mark // 4
-    return pages.walk(gfp, order, mark)
+    mark = zone.pages_min
+    mark -= mark // 2 if gfp & HIGH else 0
+    return mark if gfp & WAIT else mark - mark // 4
 
 
 @only_if(is_freeing_memory_outside_interrupts)
 def memalloc_unless_forbidden(pages, gfp, order):
     """As MEMALLOC, but NOMEMALLOC gives up the right to the last page: mempool says so, for it has its own."""
-    page = None if gfp & NOMEMALLOC else pages.walk(gfp, order, no_mark)
+    page = None if gfp & NOMEMALLOC else walk(nothing, pages, gfp, order)
     return NO if page is None else page
 
 

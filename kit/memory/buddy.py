@@ -116,17 +116,16 @@ class Buddy:
         if not 0 <= page < self.pages or self.held[page] != order + 1:
             self._refuse(pfn, order)
         self.held[page] = 0
-        free, pairs, largest = self.free, self.pairs, self.max_order
-        while order < largest:
-            bits, pair = pairs[order], page >> order + 1
+        while order < self.max_order:
+            bits, pair = self.pairs[order], page >> order + 1
             if not bits[pair]:
                 bits[pair] = 1                      # the buddy is in use: from now on exactly one is free
                 break
             bits[pair] = 0                          # exactly one was free, so it was the buddy
-            del free[order][page ^ 1 << order]
+            del self.free[order][page ^ 1 << order]
             page &= ~(1 << order)                   # the pair starts where its lower half does
             order += 1
-        free[order][page] = None
+        self.free[order][page] = None
 
     def require_held(self, pfn, order=0):
         """Raise Corruption, with the reason, unless `pfn` is a block of that order that is handed out."""

@@ -25,7 +25,7 @@ from kit import traps
 from kit.errors import BadInput, Corruption
 from kit.gfp import DMA, GFP_ATOMIC, GFP_KERNEL, HIGHMEM, WAIT
 from kit.locks import Spinlock
-from kit.memory.attempts import LINUX_2_5_1, NO, ZONE_BITS
+from kit.memory.attempts import LINUX_2_5_1, NO
 from kit.memory.buddy import MAX_ORDER, Buddy, newest_first
 from kit.trace import watchers
 from kit.traps import might_sleep, never_sleeps, note, step
@@ -224,24 +224,6 @@ class Pages:
         zone.buddy.require_held(page, order)
         kept.append((page, order))
         return True
-
-    # -- Walking the zones -------------------------------------------------------------------------
-
-    def walk(self, gfp, order, mark):
-        """A block from the first zone that has more than `mark(zone)` pages, and the marks of the zones before it.
-
-        So a zone that one falls back on is left more than one's own: 2.5.1's "incremental min".
-        """
-        if order < 0:
-            raise BadInput(f"a block of order {order} has no pages: orders start at 0.")
-        needed = 1 << order
-        for zone in self.zonelists[gfp & ZONE_BITS]:
-            needed += mark(zone)
-            if zone.free_pages > needed:
-                page = zone.take(order)
-                if page is not None:
-                    return page
-        return None
 
     # -- What lies in a page -------------------------------------------------------------------------
 
