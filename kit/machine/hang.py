@@ -55,9 +55,10 @@ def ended(machine):
 
 
 def is_quiet(machine):
-    """Nothing is under way but time-outs."""
+    """Nothing is under way but time-outs, and no interrupt is being handled."""
     timeouts = {timeout_letter(task.letter) for task in machine.tasks}
-    return all(arrival.letter in timeouts for arrival in machine.arrivals)
+    return (all(arrival.letter in timeouts for arrival in machine.arrivals)
+            and not any(task.in_interrupt for cpu in machine.cpus for task in cpu.stack))
 
 
 def _look_closely(machine, state, now, until):

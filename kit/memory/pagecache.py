@@ -30,7 +30,7 @@ buffer heads (a page is written whole), address spaces (a key is any value), ano
 into the swap cache, and the hash of wait queues (each page has its own, made when first needed).
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from kit import trace
 from kit.errors import BadInput
@@ -329,9 +329,16 @@ class PageCache:
             page.wait.wake_all()
 
     def shape(self):
-        """What reclaim can see: of each page in the two lists, oldest first, all but its name; to compare states."""
-        return [[(page.zone.name, page.dirty, page.writing, page.launder, page.locked, page.mapped, page.referenced,
-                  page.users) for page in pages.values()] for pages in (self.inactive, self.active)]
+        """What whoever frees or wants pages can find here, to tell whether anything has changed.
+
+        How many pages there are of each sort, and how many have come and gone: not which comes first.
+        Passes over the lists only turn these round as long as they find nothing, and the last pass of
+        a round looks at all pages: so whoever found nothing in one order finds nothing in any.
+        """
+        sorts = [Counter((page.zone.name, page.dirty, page.writing, page.launder, page.locked, page.mapped,
+                          page.referenced, page.users) for page in pages.values())
+                 for pages in (self.inactive, self.active)]
+        return sorts, self.hits, self.misses, self.written, self.dropped
 
     def check(self):
         """Every page is in one list, is nobody else's, and is counted among what it is."""
