@@ -11,6 +11,7 @@ from kit.errors import BadInput
 
 
 def add_parser(subparsers):
+    """Put `recording` and its options on the command line."""
     parser = subparsers.add_parser(
         "recording", help="run what a real Linux allocated through the kit's allocators",
         description="Run allocations recorded on a running Linux through the kit's page or slab allocator, and its "
