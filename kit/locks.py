@@ -13,7 +13,8 @@ What is left out: read-write locks, fairness of spinlocks (2.5.1 had none), weak
 
 from kit import trace, traps
 from kit.errors import Refused
-from kit.traps import Spin, hold, let_go, might_sleep, note, sleep, step
+from kit.tasks import Spin
+from kit.traps import hold, let_go, might_sleep, note, sleep, step
 
 
 class Spinlock:
@@ -41,7 +42,8 @@ class Spinlock:
         self.acquisitions += 1
         cpu = traps.current.cpu
         if cpu.lock_ns:
-            self._wait_until_free(cpu)
+            if cpu.clock < self.free_at:
+                self._wait_until_free(cpu)
             cpu.clock += cpu.lock_ns
             self.free_at = cpu.clock
 
@@ -51,26 +53,28 @@ class Spinlock:
         pass
 
     async def __aenter__(self):
-        await Spin(self)        # answered only when the lock is free, and then nobody comes in between
-        task = traps.current
-        self.owner = task
+        task, trap = traps.current, Spin(self.name, self)
+        if self.owner is None:
+            task.unawaited = trap       # no more than a step, then: the task may go on unasked
+        await trap              # answered only when the lock is free, and then nobody comes in between
+        cpu, self.owner = task.cpu, task
         self.acquisitions += 1
-        self._wait_until_free(task.cpu)
-        task.cpu.clock += task.cpu.lock_ns
+        if cpu.clock < self.free_at:
+            self._wait_until_free(cpu)
+        cpu.clock += cpu.lock_ns
         task.spinlocks.append(self)
         return self
 
     async def __aexit__(self, *_):
-        task = traps.current
+        task, self.owner = self.owner, None
+        self.free_at = task.cpu.clock
         task.spinlocks.remove(self)
-        self.owner, self.free_at = None, task.cpu.clock
         task.world.released(self)
 
     def _wait_until_free(self, cpu):
-        if cpu.clock < self.free_at:
-            self.contended += 1
-            self.waited_ns += self.free_at - cpu.clock
-            cpu.clock = self.free_at
+        self.contended += 1
+        self.waited_ns += self.free_at - cpu.clock
+        cpu.clock = self.free_at
 
 
 class WaitQueue:

@@ -10,8 +10,12 @@ object and the offset of the call in it: cheap to note at every call, and made i
 columns only here, when somebody has to be told.
 """
 
+import ast
+import dis
 import inspect
 import linecache
+import re
+from itertools import pairwise
 
 from kit.errors import BadInput, Refused, WouldSleepForever
 
@@ -26,21 +30,34 @@ def look_for_await(task, following=None, error=None):
 
     following: the call that it makes now and will not come to await; error: what came of it.
     """
-    (call, code, offset), task.unawaited = task.unawaited, None
-    if inspect.iscoroutine(call):
-        if call.cr_running or call.cr_suspended or call.cr_frame is None:
-            return          # it was awaited, and is under way or has ended
+    unawaited, task.unawaited = task.unawaited, None
+    call, *place = unawaited if type(unawaited) is tuple else (unawaited,)
+    if getattr(call, "cr_running", False):      # as nearly always: it was awaited, and is under way
+        return
+    if inspect.iscoroutine(call) and (call.cr_suspended or call.cr_frame is None):
+        return
     close(call)
     close(following)
+    raise Refused(_forgotten(task, call, *(place or _place_of(call, task) or (None, None)))) from error
+
+
+def look_whether_that_was_it(task, error):
+    """`error` has ended the task: was it because f().attr, or f() + 1, lacks an `await` before the f()?"""
+    if task.unawaited is not None and isinstance(error, Exception):
+        look_for_await(task, error=error)
+
+
+def _forgotten(task, call, code, offset):
+    say = f"{_name(call)}(...) was called without `await`, so it never ran."
+    if code is None:
+        return f"{task}: {say} Write: await {_name(call)}({call.label!r})"
     line, source, start, end = _expression(code, offset)
-    advice = "Inside a task, write `await` before it."
-    if source:
-        awaited = f"await {source[start:end]}"
-        if source[end:end + 1] in (".", "[", "("):      # `await f().attr` would await the attribute
-            awaited = f"({awaited})"
-        advice = f"Write: {(source[:start] + awaited + source[end:]).strip()}"
-    raise Refused(f"{task}, in {code.co_name}, line {line}: {_name(call)}(...) was called without `await`, "
-                  f"so it never ran. {advice}") from error
+    if not source:
+        return f"{task}, in {code.co_name}, line {line}: {say} Inside a task, write `await` before it."
+    awaited = f"await {source[start:end]}"
+    if source[end:end + 1] in (".", "[", "("):      # `await f().attr` would await the attribute
+        awaited = f"({awaited})"
+    return f"{task}, in {code.co_name}, line {line}: {say} Write: {(source[:start] + awaited + source[end:]).strip()}"
 
 
 def look_for_needless_await(call, frame):
@@ -60,10 +77,22 @@ def look_for_needless_await(call, frame):
     raise Refused(say)
 
 
-def not_a_task(task, function):
-    """The refusal for a `def` where a task's function is needed."""
-    forget(task)
-    called = getattr(function, "__name__", repr(function))
+def look_whether_async(task, function):
+    """Refuse a `def` where a task's function is needed; a lambda may yet give a coroutine."""
+    if inspect.isroutine(function) and not (inspect.iscoroutinefunction(function) or hasattr(function, "sleeps")
+                                            or function.__name__ == "<lambda>"):
+        raise _not_a_task(task, function)
+
+
+def look_whether_coroutine(task, function):
+    """The same for what `function` gave to the task."""
+    if not inspect.iscoroutine(task.call):
+        forget(task)
+        raise _not_a_task(task, function)
+
+
+def _not_a_task(task, function):
+    called = getattr(function, "__name__", type(function).__name__)
     return BadInput(f"{task} cannot be a task: {called} is an ordinary function. "
                     f"Define it with `async def {called}(...)`, and await what it calls.")
 
@@ -82,9 +111,16 @@ def forget(task):
 
 
 def close(call):
-    """Of a coroutine that is dropped before it has run, Python would warn."""
-    if inspect.iscoroutine(call):
-        call.close()
+    """Close a coroutine that is dropped.  Python would warn of one that has not run; and the `finally`
+    blocks of one that has run now, but cannot wait any more: whoever tries is closed again, up to a limit.
+    """
+    for _ in range(100):
+        if not inspect.iscoroutine(call) or call.cr_frame is None:
+            break
+        try:
+            call.close()
+        except Exception:       # from such a block: nobody is left who could be told
+            pass
 
 
 _SPELLED = {"yield": "yield_cpu"}      # where a trap is not called what it does
@@ -93,6 +129,42 @@ _SPELLED = {"yield": "yield_cpu"}      # where a trap is not called what it does
 def _name(call):
     """What the function was called that gave `call`: the name of a coroutine, or of a trap."""
     return call.cr_code.co_name if inspect.iscoroutine(call) else _SPELLED.get(call.what, call.what)
+
+
+def _place_of(step, task):
+    """Where `step` was made, which came without its place: (code, offset), or None if it cannot be told.
+
+    It is the first call of step(...) with that label that no `await` follows, sought where the task
+    stands, from the inside out, and then all over the files where that is.
+    """
+    codes = [call.cr_code for call in _calls(task.call)][::-1]
+    codes += [code for file in dict.fromkeys(code.co_filename for code in codes) for code in _codes_of(file)]
+    for label in (repr(step.label), f'"{step.label}"', ""):
+        for code in codes:
+            for call, following in pairwise(dis.get_instructions(code)):
+                _, source, start, end = _expression(code, call.offset)
+                if (call.opname.startswith("CALL") and following.opname != "GET_AWAITABLE"
+                        and re.match(rf"(\w+\.)?{step.what}\(", source[start:end]) and label in source[start:end]):
+                    return code, call.offset
+    return None
+
+
+def _calls(call):
+    """The coroutines of a task, each awaiting the next."""
+    while inspect.iscoroutine(call):
+        yield call
+        call = call.cr_await
+
+
+def _codes_of(file):
+    """All code in a file or a cell, as far as its source is within reach."""
+    try:
+        codes = [compile("".join(linecache.getlines(file)), file, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)]
+    except SyntaxError:
+        return []
+    for code in codes:
+        codes += [inner for inner in code.co_consts if inspect.iscode(inner)]
+    return codes
 
 
 def _expression(code, offset):
@@ -111,28 +183,22 @@ def _expression(code, offset):
 # == Leaving the CPU where one must not ============================================================
 
 
-def may_leave(task):
-    """Whether the task may leave its CPU as it asks to; for a sleep it must also stand in that queue."""
-    if task.in_interrupt or task.spinlocks or _atomic_frame(task.call):
-        return False
-    return task.request.what == "yield" or task.queue is task.request.queue
-
-
-def refused_leave(task):
-    """The refusal for a task that may not leave its CPU, and asks to."""
-    request = task.request
+def look_whether_it_may_leave(task):
+    """Refuse what `task` asks for, to leave its CPU, where it must not; for a sleep it must stand in that queue."""
+    request, atomic = task.request, _atomic_frame(task.call)
     doing = f"{task} would {'yield its CPU' if request.what == 'yield' else f'sleep on {request.label}'}"
     if task.in_interrupt:
-        return Refused(f"{doing} inside an interrupt, which nobody can resume. "
-                       "Ask without WAIT there (GFP_ATOMIC).")
+        raise Refused(f"{doing} inside an interrupt, which nobody can resume. "
+                      "Ask without WAIT there (GFP_ATOMIC).")
     if task.spinlocks:
-        return Refused(f"{doing} while it holds the spinlock {task.spinlocks[-1].name}: whoever wants the lock "
-                       "would spin for ever. Release it first, or use a Mutex.")
-    if atomic := _atomic_frame(task.call):
-        return Refused(f"{doing} inside {atomic}, which is marked @never_sleeps. "
-                       "Mark it @might_sleep, or do not sleep there.")
-    return Refused(f"{doing} without standing in that queue, so that no wake-up could reach it. Write: "
-                   f"with {request.label}.queued(): look again, then await sleep({request.label})")
+        raise Refused(f"{doing} while it holds the spinlock {task.spinlocks[-1].name}: whoever wants the lock "
+                      "would spin for ever. Release it first, or use a Mutex.")
+    if atomic:
+        raise Refused(f"{doing} inside {atomic}, which is marked @never_sleeps. "
+                      "Mark it @might_sleep, or do not sleep there.")
+    if request.what == "sleep" and task.queue is not request.queue:
+        raise Refused(f"{doing} without standing in that queue, so that no wake-up could reach it. Write: "
+                      f"with {request.label}.queued(): look again, then await sleep({request.label})")
 
 
 def would_sleep_for_ever(queue):
@@ -141,10 +207,18 @@ def would_sleep_for_ever(queue):
                              f"to wake it. {queue.why}".rstrip())
 
 
+def would_spin_for_ever(lock):
+    """What a taken spinlock comes to at the prompt."""
+    return WouldSleepForever(f"this call spins on {lock.name}, which {lock.owner} holds, and at the prompt there is "
+                             "no other task to release it.")
+
+
+def would_go_round_for_ever(label):
+    """What it comes to at the prompt to try again and again what only others could change."""
+    return WouldSleepForever(f"this call goes round in a circle (last: {label}), and at the prompt there is no other "
+                             "task to change what it waits for.")
+
+
 def _atomic_frame(call):
     """The name of the outermost @never_sleeps function that `call` is inside of, or None."""
-    while inspect.iscoroutine(call):
-        if call.cr_code in atomic_code:
-            return call.cr_code.co_qualname
-        call = call.cr_await
-    return None
+    return next((inner.cr_code.co_qualname for inner in _calls(call) if inner.cr_code in atomic_code), None)

@@ -5,14 +5,19 @@ that it left behind.  Nothing here acts: traps.py makes the requests and carries
 the next, and a World (the prompt, a Machine, the explorer) says what becomes of them then.
 """
 
+from collections import deque
+
+from kit import trace
+
 # == Who can run ===================================================================================
 
 
 class Cpu:
     """A processor: its number and its own virtual clock, in nanoseconds."""
 
-    def __init__(self, number, lock_ns=0):
+    def __init__(self, number, step_ns=0, lock_ns=0):
         self.number, self.clock = number, 0
+        self.step_ns = step_ns          # what a step costs
         self.lock_ns = lock_ns          # what taking a spinlock and giving it back costs, uncontended
 
 
@@ -23,6 +28,8 @@ class World:
     """
 
     tasks = ()
+    schedule = deque(maxlen=0)      # the letters of the turns taken: here, of none
+    horizon = -1                    # a task goes on from step to step unasked until its clock has passed this
 
     def choose(self, question, options):
         """The answer to `question`, one of `options`."""
@@ -46,13 +53,14 @@ class Task:
     def __init__(self, name, call=None, cpu=None, world=None, in_interrupt=False, daemon=False):
         self.name, self.call, self.daemon = name, call, daemon
         self.cpu, self.world = cpu, world
+        self.letter = ""                    # what a schedule calls it
         self.in_interrupt = in_interrupt    # an interrupt, like whoever holds a spinlock, must not sleep
         self.flags = 0                      # gfp.PF_MEMALLOC
         self.spinlocks = []                 # held across a step, innermost last
         self.queue = None                   # the wait queue whose `queued()` block it is inside of
         self.holds = []                     # what it has taken and not given back, for the deadlock report
-        self.request = None                 # the trap it stands in; None before its first and after its last
-        self.unawaited = None               # the last call it made and may not have awaited: (call, code, offset)
+        self.request = None                 # the trap it stands in; None while it runs, and before and after
+        self.unawaited = None               # a call that it may not have awaited: a Step, or (call, code, offset)
         self.since = 0                      # when it went to sleep, by its CPU's clock
         self.timed_out = False              # its last sleep ended by time-out; the machine's to say
         self.finished, self.result = False, None
@@ -64,6 +72,11 @@ class Task:
     def asleep(self):
         """Asleep means: it asked to sleep, and it still stands in the queue."""
         return type(self.request) is Sleep and self in self.request.queue.tasks
+
+
+def task_note(task, what, label="", **detail):
+    """Remark on the trail in the name of `task`; call it as `if trace.watchers: ...`."""
+    trace.remark(task.cpu.clock, task.cpu.number, task.name, what, label, detail)
 
 
 # == What a task may ask for =======================================================================
@@ -108,5 +121,5 @@ class Spin(Trap):
     __slots__ = ("lock",)
     what = "spin"
 
-    def __init__(self, lock):
-        self.label, self.lock = lock.name, lock
+    def __init__(self, label, lock):
+        self.label, self.lock = label, lock

@@ -31,8 +31,8 @@ import inspect
 from sys import _getframe
 
 from kit import refusals, trace
-from kit.errors import Refused, WouldSleepForever
-from kit.tasks import Cpu, Sleep, Spin, Step, Task, World, Yield
+from kit.errors import Refused
+from kit.tasks import Cpu, Sleep, Spin, Step, Task, World, Yield, task_note
 
 # == Who is running ================================================================================
 
@@ -44,11 +44,6 @@ current = PROMPT            # whose code is running now
 def note(what, label="", **detail):
     """Remark on the trail; call it as `if trace.watchers: note(...)`.  Nobody comes in between here."""
     task_note(current, what, label, **detail)
-
-
-def task_note(task, what, label="", **detail):
-    """Remark on the trail in the name of `task`, though it may not be the one that runs."""
-    trace.remark(task.cpu.clock, task.cpu.number, task.name, what, label, detail)
 
 
 def choose(question, options=(True, False)):
@@ -83,12 +78,12 @@ def let_go(thing, of):
 
 def step(label):
     """`await step(label)`: another CPU may run here, and an interrupt come in; I am about to do `label`."""
-    task, frame = current, _getframe(1)
+    task = current
     if task.unawaited is not None:
-        _look_for_await(task, Step(), frame)
+        _look_for_await(task)
     trap = Step()
     trap.label = label
-    task.unawaited = (trap, frame.f_code, frame.f_lasti)
+    task.unawaited = trap       # without its place: that would double the cost of the commonest trap
     return trap
 
 
@@ -128,12 +123,12 @@ def _expect_await(call, frame):
     task.unawaited = (call, frame.f_code, frame.f_lasti)
 
 
-def _look_for_await(task, call, frame):
-    """Before `task` makes `call` in `frame`: was its last one awaited?  And may `call` be, here?"""
+def _look_for_await(task, following=None, frame=None):
+    """`task` makes another call, `following`: was its last one awaited?  And may it make one here?"""
     if task is PROMPT:
-        refusals.look_for_needless_await(call, frame)
+        refusals.look_for_needless_await(following, frame or _getframe(2))
     else:
-        refusals.look_for_await(task, call)
+        refusals.look_for_await(task, following)
 
 
 # == Running a task ================================================================================
@@ -141,14 +136,9 @@ def _look_for_await(task, call, frame):
 
 def start(task, function, args):
     """Give `task` its coroutine, function(*args).  Nothing of it runs yet; a `def` is refused."""
-    try:
-        task.call = call_as(task, function, *args)      # not at the prompt, where a marked function would run
-    except Exception as error:
-        if task.unawaited is None:
-            raise
-        raise refusals.not_a_task(task, function) from error    # a `def` that used what it did not await
-    if not inspect.iscoroutine(task.call):
-        raise refusals.not_a_task(task, function)
+    refusals.look_whether_async(task, function)
+    task.call = call_as(task, function, *args)      # not at the prompt, where a marked function would run
+    refusals.look_whether_coroutine(task, function)
     task.unawaited = None
 
 
@@ -162,32 +152,50 @@ def call_as(task, function, *args):
         current = before
 
 
-def advance(task, answer=None):
+def advance(task, answer=None, turns=1):
     """Let `task` run up to its next trap and return that; None when the task has ended.
 
-    `answer` is what its `await` gives: for a sleep, whether it was woken (rather than timed out).
-    An exception that the task lets out ends it, and comes out here.
+    answer: what its `await` gives: for a sleep, whether it was woken (rather than timed out).
+    turns: through so many steps it may go on unasked, as long as its clock has not passed
+    world.horizon.  An exception that the task lets out ends it, and comes out here.
     """
     global current
     before, current = current, task
+    cpu, world, letter, send = task.cpu, task.world, task.letter, task.call.send
+    record, step_ns, task.request = world.schedule.append, task.cpu.step_ns, None
     try:
-        request = task.request = task.call.send(answer)
+        for _ in range(turns):
+            record(letter)
+            request = send(answer)
+            cpu.clock += step_ns
+            if task.unawaited is not request or cpu.clock > world.horizon:
+                break
+            task.unawaited = answer = None      # it is a step (or a lock that is free), and was awaited
     except StopIteration as end:
-        request, task.request, task.finished, task.result = None, None, True, end.value
+        request, task.finished, task.result = None, True, end.value
+        cpu.clock += step_ns
     except BaseException as error:
-        task.request, task.finished = None, True
-        if task.unawaited is not None and isinstance(error, Exception):
-            refusals.look_for_await(task, error=error)    # f().attr, f() + 1: f() was not awaited
+        task.finished = True
+        refusals.look_whether_that_was_it(task, error)
         raise
     finally:
         current = before
-    if task.unawaited is not None:
-        if task.unawaited[0] is not request:
-            _refuse_unawaited(task)
-        task.unawaited = None
-    if type(request) in _LEAVES and not refusals.may_leave(task):
-        _throw(task, refusals.refused_leave(task))
+    task.request = request
+    if task.unawaited is not request:
+        _look_back(task, request)
+    task.unawaited = None
     return request
+
+
+def _look_back(task, request):
+    """The task has stopped at a trap other than a step, or ended: may it, and was its last call awaited?"""
+    try:
+        if task.unawaited is not None and (type(task.unawaited) is not tuple or task.unawaited[0] is not request):
+            refusals.look_for_await(task)
+        if type(request) is Sleep or type(request) is Yield:
+            refusals.look_whether_it_may_leave(task)
+    except Refused as refusal:
+        _throw(task, refusal)
 
 
 def abandon(task):
@@ -195,13 +203,7 @@ def abandon(task):
     global current
     before, current = current, task
     try:
-        for _ in range(100):        # a block that waits all the same has to be closed again, but not for ever
-            if task.call is None or task.call.cr_frame is None:
-                break
-            try:
-                task.call.close()
-            except Exception:       # what such a block raises: nobody is left who could be told
-                pass
+        refusals.close(task.call)
         refusals.forget(task)
     finally:
         current = before
@@ -220,14 +222,6 @@ def _throw(task, refusal):
         abandon(task)
         task.request, task.finished = None, True
     raise refusal
-
-
-def _refuse_unawaited(task):
-    """The task has stopped at a trap or ended: if its last call was not awaited, that is where it stands."""
-    try:
-        refusals.look_for_await(task)
-    except Refused as refusal:
-        _throw(task, refusal)
 
 
 # == Who may sleep =================================================================================
@@ -260,28 +254,23 @@ def now(call):
     """Run a coroutine to its end as the only task there is, and return its result.
 
     This is what a call at the prompt does.  A sleep that only another task could end raises
-    WouldSleepForever; a sleep with a time-out times out at once, since nothing else can happen.
+    WouldSleepForever; one with a time-out times out at once, since nothing else can happen.
     """
-    task, answer, yields = Task("prompt", call, PROMPT.cpu, PROMPT.world), None, 0
+    task, answer, turns = Task("prompt", call, PROMPT.cpu, PROMPT.world), None, 0
     try:
         while (request := advance(task, answer)) is not None:
-            answer = None
+            answer, turns = None, turns + (100 if type(request) is Yield else 1)
             if trace.watchers:
                 task_note(task, request.what, request.label)
             if type(request) is Sleep:
-                answer = not task.asleep or _sleep_at_the_prompt(task)
+                answer = _answer_at_the_prompt(task)
             elif type(request) is Spin and request.lock.owner is not None:
-                raise WouldSleepForever(f"this call spins on {request.label}, which {request.lock.owner} holds, "
-                                        "and at the prompt there is no other task to release it.")
-            elif type(request) is Yield and (yields := yields + 1) > 10_000:
-                raise WouldSleepForever(f"this call yielded the CPU 10,000 times ({request.label}), and at the "
-                                        "prompt there is no other task to change what it waits for.")
+                raise refusals.would_spin_for_ever(request.lock)
+            elif turns > 1_000_000:
+                raise refusals.would_go_round_for_ever(request.label)
     finally:
         abandon(task)
     return task.result
-
-
-_LEAVES = (Sleep, Yield)        # the traps that leave the CPU to other tasks
 
 
 def _callable_anywhere(function, sleeps):
@@ -298,9 +287,12 @@ def _callable_anywhere(function, sleeps):
     return call
 
 
-def _sleep_at_the_prompt(task):
-    """The answer to a sleep at the prompt: the time-out passes, or nothing ever happens."""
-    if task.request.timeout is None:
-        raise refusals.would_sleep_for_ever(task.request.queue)
-    task.request.queue.tasks.remove(task)
-    return False
+def _answer_at_the_prompt(task):
+    """Whether a sleep was woken before it began; else its time-out passes, or nothing ever happens."""
+    queue = task.request.queue
+    if task in queue.tasks:
+        if task.request.timeout is None:
+            raise refusals.would_sleep_for_ever(queue)
+        queue.tasks.remove(task)
+        return False
+    return True

@@ -12,8 +12,8 @@ class Processor(Cpu):
 
     explored = ("stack", "ready")
 
-    def __init__(self, number, lock_ns):
-        super().__init__(number, lock_ns)
+    def __init__(self, number, step_ns, lock_ns):
+        super().__init__(number, step_ns, lock_ns)
         self.stack = []         # the task that runs, under the interrupts that came in on top of it
         self.ready = []         # tasks that could run here, longest waiting first
         self.on_heap = False    # the machine's: whether it will find this CPU among those that have work
