@@ -197,16 +197,15 @@ class Reserved(Supply):
 
     def _source(self, name, backing, min_nr):
         if hasattr(backing, "take"):
-            kind = _kind(backing)
-            self.standing[kind] = self._reserve_for_good(name, kind, min_nr)
-            self.claimed[kind] = 0
+            self._reserve_for_good(name, _kind(backing), min_nr)
         return self.part(backing)
 
     def _reserve_for_good(self, name, kind, min_nr):
-        reservation = self.ledger.try_reserve(**_units({kind: min_nr}))
-        if reservation is None:
+        """Two drivers with elements of one kind have their sum reserved."""
+        reservation = self.standing.setdefault(kind, self.ledger.try_reserve())
+        self.claimed.setdefault(kind, 0)
+        if not all(reservation.add(kind) for _ in range(min_nr)):
             raise OutOfMemory(f"{min_nr} elements of {name} cannot be reserved: {self.ledger.name} has not enough.")
-        return reservation
 
     def part(self, backing):
         """Pages and slab objects come from the reservation; what is made of parts is made of such parts."""
