@@ -345,7 +345,7 @@ def conserved(chain, held):
     assert sum(len(cache.live) for cache in chain.caches) == len(held) + headers
     for cache in chain.caches:
         in_arrays = sum(map(len, cache.arrays))
-        in_slabs = sum(len(slab.free) for slab in cache.slabs)
+        in_slabs = sum(map(len, cache.slabs.stacks.values()))
         assert len(cache.live) + in_arrays + in_slabs == len(cache.slabs) * cache.geometry.objects
     assert chain.pages_held + chain.pages.free_pages == chain.pages.total_pages
 

@@ -33,7 +33,7 @@ from kit.gfp import DMA, GFP_ATOMIC, GFP_KERNEL, HIGHMEM
 from kit.locks import Spinlock
 from kit.memory.slab_checks import at_rest, lay_to_rest, look_for_damage, why_not_in_use
 from kit.memory.slab_geometry import array_limit, break_order, linux_2_5_1
-from kit.memory.slab_lists import Slab, SlabLists
+from kit.memory.slab_lists import SlabLists, cut
 from kit.traps import might_sleep, never_sleeps, note, step
 
 
@@ -66,7 +66,7 @@ class Cache:
     checked: free objects have to stay as they were left, else the next take() raises Corruption.
     """
 
-    explored = ("live", "arrays", "slabs", "colour_next", "grown_lately", "memory")
+    explored = ("pages", "headers", "live", "arrays", "slabs", "colour_next", "grown_lately", "memory")
 
     def __init__(self, name, size, pages, align=False, l1=32, geometry=None, limit=None, gfp=0,
                  headers=None, by_page=None, constructor=None, checked=False):
@@ -212,7 +212,7 @@ class Cache:
 
     def grow_with(self, pfn, header=None):
         """Make a slab of pages in hand; off-slab, `header` is an object of `self.headers`.  Never sleeps or fails."""
-        slab = Slab(self, pfn, self._next_colour(), header)
+        slab = cut(self, pfn, self._next_colour(), header)
         if self.constructor or self.checked:
             self.memory.update((obj, at_rest(self, obj)) for obj in slab.objects)
         with self.lock:
@@ -268,7 +268,7 @@ class Cache:
     def slabinfo(self):
         """The cache's line of /proc/slabinfo, as data."""
         slabs, active = len(self.slabs), len(self.slabs) - len(self.slabs.free)
-        free = sum(len(slab.free) for slab in self.slabs.partial.values())
+        free = sum(len(self.slabs.stacks[pfn]) for pfn in self.slabs.partial)
         each = self.geometry.objects
         return SlabInfo(self.name, active * each - free, slabs * each, self.geometry.size, active, slabs,
                         self.geometry.pages, self.limit, self.batch)
@@ -287,12 +287,12 @@ class Cache:
         """Nothing is lost: in use, in an array, free in a slab, each object of each slab is one of these."""
         self.slabs.check()
         in_arrays = [obj for array in self.arrays for obj in array]
-        in_slabs = [obj for slab in self.slabs for obj in slab.free]
+        in_slabs = [obj for stack in self.slabs.stacks.values() for obj in stack]
         everywhere = sorted([*self.live, *in_arrays, *in_slabs])
-        cut = sorted(obj for slab in self.slabs for obj in slab.objects)
-        assert len(everywhere) == len(cut), (
+        all_objects = sorted(obj for slab in self.slabs for obj in slab.objects)
+        assert len(everywhere) == len(all_objects), (
             f"{self}: {len(self.live)} objects in use + {len(in_arrays)} in arrays + {len(in_slabs)} free in slabs, "
-            f"but {len(self.slabs)} slabs * {self.geometry.objects} are {len(cut)}")
-        assert everywhere == cut, f"{self}: an object is in two places at once, and another one nowhere"
+            f"but {len(self.slabs)} slabs * {self.geometry.objects} are {len(all_objects)}")
+        assert everywhere == all_objects, f"{self}: an object is in two places at once, and another one nowhere"
         assert all(len(array) <= max(self.limit, 1) for array in self.arrays), (
             f"{self}: a CPU keeps more than {self.limit} objects for itself")

@@ -11,23 +11,21 @@ Always true: a slab is in exactly one list, the one that its number of free obje
 Beside it: kmem_cache_alloc_one_tail() and kmem_cache_free_one() of mm/slab.c, Linux 2.5.1.
 """
 
+from dataclasses import dataclass
 from itertools import chain
 
 from kit.memory.zones import PAGE_SIZE
 
 
+@dataclass(frozen=True, eq=False)
 class Slab:
-    """2**order pages cut into objects; `free` is a stack of addresses, the next one to be given last."""
+    """2**order pages cut into objects.  Nothing in it changes: which objects are free, the lists know."""
 
-    explored = ("free",)
-
-    def __init__(self, cache, pfn, colour, header=None):
-        layout = cache.geometry
-        self.cache, self.pfn, self.colour = cache, pfn, colour
-        self.header = header        # the object of another cache in which an off-slab slab's own data lie
-        first = pfn * PAGE_SIZE + colour + layout.front
-        self.objects = range(first, first + layout.objects * layout.size, layout.size)
-        self.free = list(reversed(self.objects))    # a new slab gives its first object first
+    cache: object
+    pfn: int
+    colour: int             # bytes by which the objects are shifted
+    header: int | None      # the object of another cache in which an off-slab slab's own data lie
+    objects: range          # their addresses
 
     def __repr__(self):
         return f"slab at page {self.pfn} of {self.cache}"
@@ -37,17 +35,25 @@ class Slab:
         return range(self.pfn, self.pfn + self.cache.geometry.pages)
 
 
+def cut(cache, pfn, colour, header=None):
+    """The Slab that `cache` makes of the pages at `pfn`."""
+    layout = cache.geometry
+    first = pfn * PAGE_SIZE + colour + layout.front
+    return Slab(cache, pfn, colour, header, range(first, first + layout.objects * layout.size, layout.size))
+
+
 class SlabLists:
     """The three lists; `by_page` finds the slab in which an object lies, as virt_to_page() does.
 
     `by_page` may be shared among caches over the same pages, so that kfree() finds the cache, too.
     """
 
-    explored = ("full", "partial", "free", "by_page")
+    explored = ("full", "partial", "free", "stacks", "by_page")
 
     def __init__(self, by_page):
         self.full, self.partial = {}, {}    # by page frame number; the head of the list comes last
         self.free = []                      # the head of the list comes last
+        self.stacks = {}                    # page frame number -> free objects of that slab, the next one last
         self.by_page = by_page
 
     def __iter__(self):
@@ -60,18 +66,20 @@ class SlabLists:
         """Up to `count` free objects, in the order in which they came off the slabs."""
         taken = []
         while len(taken) < count and (slab := self._unlink_with_room()):
-            batch = slab.free[len(taken) - count:]
-            del slab.free[-len(batch):]
+            stack = self.stacks[slab.pfn]
+            batch = stack[len(taken) - count:]
+            del stack[-len(batch):]
             taken.extend(reversed(batch))
-            (self.partial if slab.free else self.full)[slab.pfn] = slab
+            (self.partial if stack else self.full)[slab.pfn] = slab
         return taken
 
     def put(self, obj):
         """Put a free object into its slab, and the slab at the head of the list where it now belongs."""
         slab = self.by_page[obj // PAGE_SIZE]
-        linked = self.partial if slab.free else self.full
-        slab.free.append(obj)
-        if len(slab.free) == len(slab.objects):
+        stack = self.stacks[slab.pfn]
+        linked = self.partial if stack else self.full
+        stack.append(obj)
+        if len(stack) == len(slab.objects):
             del linked[slab.pfn]
             self.free.append(slab)
         elif linked is self.full:
@@ -79,8 +87,9 @@ class SlabLists:
             self.partial[slab.pfn] = slab
 
     def add(self, slab):
-        """Link a new slab, behind all other free ones."""
+        """Link a new slab, behind all other free ones; it will give its first object first."""
         self.free.insert(0, slab)
+        self.stacks[slab.pfn] = list(reversed(slab.objects))
         for page in slab.pages:
             self.by_page[page] = slab
 
@@ -88,6 +97,7 @@ class SlabLists:
         """Unlink up to `count` free slabs, those that have been free for longest; returns them."""
         removed, self.free[:] = self.free[:count], self.free[count:]
         for slab in removed:
+            del self.stacks[slab.pfn]
             for page in slab.pages:
                 del self.by_page[page]
         return removed
@@ -99,11 +109,13 @@ class SlabLists:
 
     def check(self):
         """Each slab is in the list that its free objects say, and is found by each of its pages."""
+        free = {pfn: len(stack) for pfn, stack in self.stacks.items()}
         for slab in self.full.values():
-            assert not slab.free, f"{slab} is in the list of full slabs with {len(slab.free)} objects free"
+            assert free[slab.pfn] == 0, f"{slab} is in the list of full slabs with {free[slab.pfn]} objects free"
         for slab in self.partial.values():
-            assert 0 < len(slab.free) < len(slab.objects), f"{slab} is no partial slab"
+            assert 0 < free[slab.pfn] < len(slab.objects), f"{slab} is no partial slab"
         for slab in self.free:
-            assert len(slab.free) == len(slab.objects), f"{slab} is in the list of free slabs with objects in use"
+            assert free[slab.pfn] == len(slab.objects), f"{slab} is in the list of free slabs with objects in use"
+        assert len(free) == len(self), f"{len(free)} slabs have a stack of free objects, {len(self)} are in a list"
         for slab in self:
             assert all(self.by_page[page] is slab for page in slab.pages), f"{slab} is not found by its pages"
