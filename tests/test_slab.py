@@ -9,6 +9,7 @@ from kit import traps
 from kit.errors import BadInput, Corruption
 from kit.gfp import DMA, GFP_ATOMIC, GFP_KERNEL, HIGHMEM, PF_MEMALLOC
 from kit.machine.core import Machine
+from kit.machine.explore import explore
 from kit.memory.failing import Failing, nth, seeded
 from kit.memory.kmalloc import CacheChain, Kmalloc
 from kit.memory.mempool import Mempool
@@ -479,6 +480,27 @@ def test_a_task_abandoned_while_it_grows_loses_no_page():
             cache.put(task.result)
         give_everything_back(chain, [])
     assert stopped_growing >= 2
+
+
+@pytest.mark.parametrize("off_slab", [False, True])
+def test_in_every_schedule_nothing_is_lost(off_slab):
+    """Two tasks share what one slab holds; check() holds in every state, its data on the slab or off it."""
+    def story(machine):
+        if off_slab:
+            cache = Kmalloc(few_pages(4), limit=0).cache(512)
+        else:
+            cache = cache_of_four(limit=2, pages=few_pages(2))
+
+        async def borrower():
+            mine = [obj for _ in range(2 if off_slab else 3) if (obj := await cache.try_alloc()) is not None]
+            for obj in mine:
+                await cache.free(obj)
+
+        for name in "AB":
+            machine.spawn(name, borrower)
+
+    result = explore(story)
+    assert result.verdict == "none" and result.exhaustive, str(result)
 
 
 # == With the rest of the kit =======================================================================

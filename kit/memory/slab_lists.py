@@ -17,7 +17,7 @@ from itertools import chain
 from kit.memory.zones import PAGE_SIZE
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Slab:
     """2**order pages cut into objects.  Nothing in it changes: which objects are free, the lists know."""
 
@@ -118,4 +118,4 @@ class SlabLists:
             assert free[slab.pfn] == len(slab.objects), f"{slab} is in the list of free slabs with objects in use"
         assert len(free) == len(self), f"{len(free)} slabs have a stack of free objects, {len(self)} are in a list"
         for slab in self:
-            assert all(self.by_page[page] is slab for page in slab.pages), f"{slab} is not found by its pages"
+            assert all(self.by_page[page] == slab for page in slab.pages), f"{slab} is not found by its pages"
