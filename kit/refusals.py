@@ -105,9 +105,9 @@ def not_async(function, mark):
 
 def forget(task):
     """Drop the call that `task` made last."""
-    if task.unawaited is not None:
+    if type(task.unawaited) is tuple:
         close(task.unawaited[0])
-        task.unawaited = None
+    task.unawaited = None
 
 
 def close(call):

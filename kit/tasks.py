@@ -29,7 +29,7 @@ class World:
 
     tasks = ()
     schedule = deque(maxlen=0)      # the letters of the turns taken: here, of none
-    horizon = -1                    # a task goes on from step to step unasked until its clock has passed this
+    horizon = -1                    # a task goes on from step to step unasked until its clock has reached this
 
     def choose(self, question, options):
         """The answer to `question`, one of `options`."""

@@ -103,17 +103,17 @@ class Trail:
 
         A lane per task.  What a task does lasts until its next event; a sleep is a slice named
         after what the task sleeps on; notes and wake-ups are instants, marks in the lane of the
-        task that made them.  Times are microseconds there: 1 us stands for 1 virtual ns.
+        task that made them.  The format counts in microseconds, hence the fractions.
         """
         lanes = {name: lane for lane, name in enumerate(self.tasks(), 1)}
         slices = [_lane_name(name, lane) for name, lane in lanes.items()]
         until = _ends(self.events)
         for index, event in enumerate(self.events):
-            where = {"pid": 1, "tid": lanes[event.task], "ts": event.time}
+            where = {"pid": 1, "tid": lanes[event.task], "ts": event.time / 1000}
             args = {"cpu": event.cpu, "what": event.what, **event.detail}
             if event.what in _LASTING:
                 name = _LASTING[event.what].format(event.label)
-                slices.append({"ph": "X", "name": name, "dur": until[index] - event.time, "args": args, **where})
+                slices.append({"ph": "X", "name": name, "dur": (until[index] - event.time) / 1000, "args": args, **where})
             else:
                 slices.append({"ph": "i", "name": str(event), "s": "t", "args": args, **where})
         return json.dumps({"traceEvents": slices, "displayTimeUnit": "ns"}, indent=1) + "\n"

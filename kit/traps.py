@@ -156,7 +156,7 @@ def advance(task, answer=None, turns=1):
     """Let `task` run up to its next trap and return that; None when the task has ended.
 
     answer: what its `await` gives: for a sleep, whether it was woken (rather than timed out).
-    turns: through so many steps it may go on unasked, as long as its clock has not passed
+    turns: through so many steps it may go on unasked, as long as its clock has not reached
     world.horizon.  An exception that the task lets out ends it, and comes out here.
     """
     global current
@@ -168,7 +168,7 @@ def advance(task, answer=None, turns=1):
             record(letter)
             request = send(answer)
             cpu.clock += step_ns
-            if task.unawaited is not request or cpu.clock > world.horizon:
+            if task.unawaited is not request or cpu.clock >= world.horizon:
                 break
             task.unawaited = answer = None      # it is a step (or a lock that is free), and was awaited
     except StopIteration as end:

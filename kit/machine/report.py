@@ -3,21 +3,27 @@
 A deadlock is a sentence about who waits for whom.  Everybody who cannot go on waits for a piece of
 something (an element of a pool, a mutex, a spinlock); who holds pieces of it is known from what the
 tasks hold; and the shape that these two make together has a name.
+
+Always true: every task that has not ended is named.
 """
 
-from kit.traps import Spin
+import textwrap
+
+from kit.tasks import Sleep, Spin
+
+WIDTH = 110
 
 
 def deadlock_report(machine):
     """The whole report, as text of several lines."""
-    stuck = [task for task in machine.tasks if not task.finished and (task.asleep or type(task.request) is Spin)]
-    when = max(task.cpu.clock for task in machine.tasks)
+    left = [task for task in [*machine.tasks, *_interrupts(machine)] if not task.finished]
+    when = max((cpu.clock for cpu in machine.cpus), default=0)
     lines = [f"deadlock at {when:,} ns, after {len(machine.schedule):,} turns: nobody can go on"]
-    for task in stuck:
-        lines.append(f"  {task.name} {waiting(task)}, {holding(task)}")
-    lines += [f"usual cause: {cause}" for cause in usual_causes(stuck)]
-    lines.append(f"replay: {how_to_replay(machine)}")
-    return "\n".join(lines)
+    for task in left:
+        lines += _wrapped("  ", f"{task.name} {waiting(task)}, {holding(task)}")
+    for cause in usual_causes([task for task in left if type(task.request) in (Sleep, Spin)]):
+        lines += _wrapped("usual cause: ", cause)
+    return "\n".join([*lines, f"replay: {how_to_replay(machine)}"])
 
 
 def unfinished_report(machine):
@@ -41,23 +47,8 @@ def holders(tasks, wanted):
 
 
 def usual_causes(stuck):
-    """The shapes that this deadlock has, each named in a sentence."""
-    causes = []
-    for task in stuck:
-        wanted = waits_for(task)
-        name = getattr(wanted, "name", wanted)
-        having = holders(stuck, wanted)
-        if task in having:
-            cause = f"hold and wait: each holds a part of {name} and waits for more of {name}, which only the others could give back"
-        elif having:
-            cause = (f"{task.name} waits for {name}, held by {_names(having)}; "
-                     + ("taken in different orders, the waiting closes a circle" if _circle(task, stuck)
-                        else "whoever holds it must be able to go on without this task"))
-        else:
-            cause = f"nobody who is left holds any of {name}, so nobody will wake its sleepers: a wake-up was lost, or memory was never given back"
-        if cause not in causes:
-            causes.append(cause)
-    return causes
+    """The shapes that this deadlock has, each named in a sentence, each once."""
+    return list(dict.fromkeys(_cause(task, stuck) for task in stuck))
 
 
 def how_to_replay(machine):
@@ -72,6 +63,8 @@ def waiting(task):
     """What a stuck task waits for, as a report says it."""
     if type(task.request) is Spin:
         return f"spins on {task.request.label}"
+    if type(task.request) is not Sleep:
+        return "could run, but its CPU is taken by somebody who cannot go on"
     why = f" ({task.request.queue.why.rstrip('.')})" if task.request.queue.why else ""
     return f"sleeps on {task.request.label}{why} since {task.since:,} ns"
 
@@ -83,20 +76,46 @@ def holding(task):
     return "holding " + ", ".join(held) if held else "holding nothing"
 
 
+def _cause(task, stuck):
+    """The usual cause for what `task` meets, in one sentence."""
+    wanted = waits_for(task)
+    name, having = getattr(wanted, "name", wanted), holders(stuck, wanted)
+    if task in having and wanted in task.spinlocks:
+        return f"{task} takes {name} a second time, and waits for itself"
+    if task in having:
+        return (f"hold and wait: each holds a part of {name} and waits for more of {name}, "
+                "which only the others could give back")
+    if having and _circle(task, stuck):
+        return f"a circle: {task} waits for {name}, held by {_names(having)}; they were taken in different orders"
+    if having and type(task.request) is Spin:
+        return f"{task} spins on {name}, whose holder {_names(having)} cannot go on itself"
+    if having:
+        return f"{task} waits for {name}, held by {_names(having)}, who must be able to go on without it"
+    return (f"nobody who is left holds any of {name}: a wake-up was lost, "
+            "or somebody has ended without giving back what it took")
+
+
 def _circle(task, stuck):
     """Whether following who waits for whom leads back to `task`."""
-    seen, todo = set(), [task]
+    seen, todo = [], [task]
     while todo:
         for holder in holders(stuck, waits_for(todo.pop())):
             if holder is task:
                 return True
-            if holder.name not in seen:
-                seen.add(holder.name)
+            if holder not in seen:
+                seen.append(holder)
                 todo.append(holder)
     return False
+
+
+def _interrupts(machine):
+    return [task for cpu in machine.cpus for task in cpu.stack if task.in_interrupt]
 
 
 def _names(tasks):
     return " and ".join(task.name for task in tasks)
 
 
+def _wrapped(before, text):
+    return textwrap.wrap(before + text, WIDTH, subsequent_indent=" " * max(4, len(before)),
+                         break_long_words=False, break_on_hyphens=False)
