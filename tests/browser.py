@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from kit.commands.lab import jupyterlab_arguments
@@ -65,53 +65,28 @@ def find_browser():
 
 
 class JupyterLab:
-    """A JupyterLab server on `folder`, for the length of a `with` block."""
+    """JupyterLab on `folder`, and a browser to look at it, for the length of a `with` block.
+
+    settings: an empty folder for what JupyterLab keeps of its own.
+    """
 
     def __init__(self, folder, settings):
-        self.folder, self.settings, self.token = folder, settings, secrets.token_hex(16)
+        self.folder, self.settings = folder, settings
+        self.token = secrets.token_hex(16)
 
     def __enter__(self):
-        for name, values in SETTINGS.items():
-            file = self.settings / "settings" / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(values), encoding="utf-8")
-        places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime",
-                  "JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "spaces", "IPYTHONDIR": "ipython"}
-        environment = os.environ | {name: str(self.settings / place) for name, place in places.items()}
-        self.log = open(self.settings / "log", "w+", encoding="utf-8")
-        self.server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *jupyterlab_arguments(self.folder, "", no_browser=True),
-             f"--IdentityProvider.token={self.token}", "--ServerApp.port=0", "--expose-app-in-browser"],
-            env=environment, stdout=self.log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-        self.url = self._wait_for_url()
-        from playwright.sync_api import sync_playwright
-        self.playwright = sync_playwright().start()
-        self.browser = self.playwright.chromium.launch(executable_path=find_browser(),
-                                                       args=["--no-sandbox", "--disable-gpu"])
+        with ExitStack() as stack:
+            self._start_server(stack)
+            self._start_browser(stack)
+            self._close = stack.pop_all().close     # both are up: from here on __exit__ ends them
         return self
 
     def __exit__(self, *_):
-        self.browser.close()
-        self.playwright.stop()
-        self.server.terminate()
-        try:
-            self.server.wait(20)
-        except subprocess.TimeoutExpired:
-            self.server.kill()
-        self.log.close()
-
-    def _wait_for_url(self):
-        deadline = time.monotonic() + PATIENCE / 1000
-        while time.monotonic() < deadline and self.server.poll() is None:
-            for file in (self.settings / "runtime").glob("jpserver-*.json"):
-                return json.loads(file.read_text(encoding="utf-8"))["url"]
-            time.sleep(0.1)
-        self.log.seek(0)
-        raise RuntimeError("JupyterLab did not come up:\n" + self.log.read())
+        self._close()
 
     @contextmanager
     def open(self, name):
-        """A Reader who has opened the notebook `name`; its kernel is up."""
+        """A Reader who has opened the notebook `name`; its kernel is up, and ends with the block."""
         page = self.browser.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(PATIENCE)
         try:
@@ -122,6 +97,47 @@ class JupyterLab:
             page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
         finally:
             page.close()
+
+    def _start_server(self, stack):
+        for name, values in SETTINGS.items():
+            file = self.settings / "settings" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(values), encoding="utf-8")
+        places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime",
+                  "JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "spaces", "IPYTHONDIR": "ipython"}
+        log = stack.enter_context(open(self.settings / "log", "w+", encoding="utf-8"))
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *jupyterlab_arguments(self.folder, "", no_browser=True),
+             f"--IdentityProvider.token={self.token}", "--ServerApp.port=0", "--expose-app-in-browser"],
+            env=os.environ | {name: str(self.settings / place) for name, place in places.items()},
+            stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        stack.callback(_end, server)
+        self.url = self._wait_for_url(server, log)
+
+    def _wait_for_url(self, server, log):
+        """JupyterLab writes down where it listens once it does."""
+        deadline = time.monotonic() + PATIENCE / 1000
+        while time.monotonic() < deadline and server.poll() is None:
+            for file in (self.settings / "runtime").glob("jpserver-*.json"):
+                return json.loads(file.read_text(encoding="utf-8"))["url"]
+            time.sleep(0.1)
+        log.seek(0)
+        raise RuntimeError("JupyterLab did not come up:\n" + log.read())
+
+    def _start_browser(self, stack):
+        from playwright.sync_api import sync_playwright
+        playwright = stack.enter_context(sync_playwright())
+        self.browser = playwright.chromium.launch(executable_path=find_browser(),
+                                                  args=["--no-sandbox", "--disable-gpu"])
+        stack.callback(self.browser.close)
+
+
+def _end(server):
+    server.terminate()
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
 
 
 class Reader:

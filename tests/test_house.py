@@ -34,7 +34,7 @@ CORE = ("errors", "gfp", "trace", "tasks", "refusals", "traps", "locks", "memory
 # Who may import what from outside the standard library, and only inside a function: `import kit` stays free of it.
 OUTSIDERS = {
     "show": {"matplotlib", "ipywidgets", "IPython"},
-    "grading": {"matplotlib", "ipywidgets", "IPython", "nbformat"},
+    "grading": {"matplotlib", "ipywidgets", "IPython", "nbformat", "nbgrader"},
     "commands": {"jupyterlab", "nbformat", "nbclient", "pytest", "simpy"},
 }
 FOR_EVERYBODY = {"tqdm"}

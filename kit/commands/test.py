@@ -11,7 +11,8 @@ from kit.commands.environment import ROOT, go_on_with
 
 NBVAL = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "--nbval-sanitize-with", "tests/nbval.cfg"]
 # One kernel serves the cells of one notebook in turn, so a notebook must not be split among workers: loadscope.
-WORKERS = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadscope"]
+WORKERS = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadscope",
+           "--max-worker-restart", "0"]     # one that was ended for hanging would leave the others waiting for ever
 
 
 def add_parser(subparsers):
