@@ -15,6 +15,7 @@ import dis
 import inspect
 import linecache
 import re
+import warnings
 from itertools import pairwise
 
 from kit.errors import BadInput, Refused, WouldSleepForever
@@ -38,7 +39,9 @@ def look_for_await(task, following=None, error=None):
         return
     close(call)
     close(following)
-    raise Refused(_forgotten(task, call, *(place or _place_of(call, task) or (None, None)))) from error
+    if not place:
+        place = _place_of(_name(call), call.label, [task.call])
+    raise Refused(_forgotten(task, _name(call), *place)) from error
 
 
 def look_whether_that_was_it(task, error):
@@ -47,17 +50,44 @@ def look_whether_that_was_it(task, error):
         look_for_await(task, error=error)
 
 
-def _forgotten(task, call, code, offset):
-    say = f"{_name(call)}(...) was called without `await`, so it never ran."
+class Dropped:
+    """`with Dropped(tasks):` an `async def` of the learner's own, called without `await`, is refused as well.
+
+    Such a helper is not marked, so nobody notices the call; but Python warns when its coroutine is
+    dropped.  Those warnings end here, and the first becomes a refusal when the block does.
+    """
+
+    def __init__(self, tasks):
+        self.tasks, self.catching = tasks, warnings.catch_warnings(record=True)
+
+    def __enter__(self):
+        self.caught = self.catching.__enter__()
+        warnings.filterwarnings("always", "coroutine .* was never awaited", RuntimeWarning)
+
+    def __exit__(self, kind, error, traceback):
+        self.catching.__exit__(kind, error, traceback)
+        names = []
+        for warning in self.caught:
+            if match := re.match(r"coroutine '(.*)' was never awaited", str(warning.message)):
+                names.append(match[1].rpartition(".")[2])
+            else:
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        if names and not isinstance(error, Refused):
+            place = _place_of(names[0], "", [task.call for task in self.tasks])
+            raise Refused(_forgotten("a task", names[0], *place)) from error
+
+
+def _forgotten(who, name, code, offset):
+    say = f"{name}(...) was called without `await`, so it never ran."
     if code is None:
-        return f"{task}: {say} Write: await {_name(call)}({call.label!r})"
+        return f"{who}: {say} Inside a task, write `await` before it."
     line, source, start, end = _expression(code, offset)
     if not source:
-        return f"{task}, in {code.co_name}, line {line}: {say} Inside a task, write `await` before it."
+        return f"{who}, in {code.co_name}, line {line}: {say} Inside a task, write `await` before it."
     awaited = f"await {source[start:end]}"
     if source[end:end + 1] in (".", "[", "("):      # `await f().attr` would await the attribute
         awaited = f"({awaited})"
-    return f"{task}, in {code.co_name}, line {line}: {say} Write: {(source[:start] + awaited + source[end:]).strip()}"
+    return f"{who}, in {code.co_name}, line {line}: {say} Write: {(source[:start] + awaited + source[end:]).strip()}"
 
 
 def look_for_needless_await(call, frame):
@@ -131,29 +161,32 @@ def _name(call):
     return call.cr_code.co_name if inspect.iscoroutine(call) else _SPELLED.get(call.what, call.what)
 
 
-def _place_of(step, task):
-    """Where `step` was made, which came without its place: (code, offset), or None if it cannot be told.
+def _place_of(name, label, calls):
+    """Where `name` was called without `await`, when nobody noted the place: (code, offset), or (None, None).
 
-    It is the first call of step(...) with that label that no `await` follows, sought where the task
-    stands, from the inside out, and then all over the files where that is.
+    It is the first call of name(...), if possible with that label, that no `await` follows: sought
+    where the coroutines `calls` stand, from the inside out, and then all over the files where that is.
     """
-    codes = [call.cr_code for call in _calls(task.call)][::-1]
+    codes = [inner.cr_code for call in calls for inner in _calls(call)]
     codes += [code for file in dict.fromkeys(code.co_filename for code in codes) for code in _codes_of(file)]
-    for label in (repr(step.label), f'"{step.label}"', ""):
+    for wanted in (repr(label), f'"{label}"', ""):
         for code in codes:
             for call, following in pairwise(dis.get_instructions(code)):
+                if not call.opname.startswith("CALL") or following.opname == "GET_AWAITABLE":
+                    continue
                 _, source, start, end = _expression(code, call.offset)
-                if (call.opname.startswith("CALL") and following.opname != "GET_AWAITABLE"
-                        and re.match(rf"(\w+\.)?{step.what}\(", source[start:end]) and label in source[start:end]):
+                if re.match(rf"([\w.]+\.)?{name}\(", source[start:end]) and wanted in source[start:end]:
                     return code, call.offset
-    return None
+    return None, None
 
 
 def _calls(call):
-    """The coroutines of a task, each awaiting the next."""
+    """The coroutines of a task, from the inside out: each is awaited by the next."""
+    calls = []
     while inspect.iscoroutine(call):
-        yield call
+        calls.insert(0, call)
         call = call.cr_await
+    return calls
 
 
 def _codes_of(file):
@@ -221,4 +254,4 @@ def would_go_round_for_ever(label):
 
 def _atomic_frame(call):
     """The name of the outermost @never_sleeps function that `call` is inside of, or None."""
-    return next((inner.cr_code.co_qualname for inner in _calls(call) if inner.cr_code in atomic_code), None)
+    return next((inner.cr_code.co_qualname for inner in _calls(call)[::-1] if inner.cr_code in atomic_code), None)

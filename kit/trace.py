@@ -113,7 +113,8 @@ class Trail:
             args = {"cpu": event.cpu, "what": event.what, **event.detail}
             if event.what in _LASTING:
                 name = _LASTING[event.what].format(event.label)
-                slices.append({"ph": "X", "name": name, "dur": (until[index] - event.time) / 1000, "args": args, **where})
+                lasts = (until[index] - event.time) / 1000
+                slices.append({"ph": "X", "name": name, "dur": lasts, "args": args, **where})
             else:
                 slices.append({"ph": "i", "name": str(event), "s": "t", "args": args, **where})
         return json.dumps({"traceEvents": slices, "displayTimeUnit": "ns"}, indent=1) + "\n"

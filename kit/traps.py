@@ -80,7 +80,7 @@ def step(label):
     """`await step(label)`: another CPU may run here, and an interrupt come in; I am about to do `label`."""
     task = current
     if task.unawaited is not None:
-        _look_for_await(task)
+        _look_for_await(task, Step())
     trap = Step()
     trap.label = label
     task.unawaited = trap       # without its place: that would double the cost of the commonest trap

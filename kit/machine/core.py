@@ -23,6 +23,7 @@ from kit.machine.cpus import Processor
 from kit.machine.report import deadlock_report, unfinished_report
 from kit.machine.schedule import device_letter, read_schedule, task_letter
 from kit.machine.turns import Turns
+from kit.refusals import Dropped
 from kit.tasks import Task
 
 MICROSECOND, MILLISECOND, SECOND = 1_000, 1_000_000, 1_000_000_000
@@ -44,6 +45,8 @@ class Machine(Turns):
     seed: what `choose` answers from (without one, it takes the ordinary answer).
     step_ns: virtual nanoseconds that a step takes; lock_ns: that taking a spinlock takes.
     """
+
+    explored = Turns.explored
 
     def __init__(self, seed=None, step_ns=100, lock_ns=20):
         super().__init__()
@@ -107,12 +110,14 @@ class Machine(Turns):
         decides.  until: stop when that time is reached.  Raises Deadlock when nobody can go on, and
         NoEnd after so many `turns` (an answer of `choose` counts as one).
         """
-        self._follow(read_schedule(schedule))
-        last = len(self.schedule) + turns
-        if pick:
-            self._run_picked(pick, last)
-        else:
-            self._run_timed(FOREVER if until is None else until, last)
+        told = read_schedule(schedule)
+        with Dropped(self.tasks):
+            self._follow(told)
+            last = len(self.schedule) + turns
+            if pick:
+                self._run_picked(pick, last)
+            else:
+                self._run_timed(FOREVER if until is None else until, last)
         if self._unfinished and len(self.schedule) >= last:
             raise NoEnd(unfinished_report(self))
         return self
