@@ -43,7 +43,8 @@ current = PROMPT            # whose code is running now
 
 def note(what, label="", **detail):
     """Remark on the trail; call it as `if trace.watchers: note(...)`.  Nobody comes in between here."""
-    task_note(current, what, label, **detail)
+    task = current
+    trace.remark(task.cpu.clock, task.cpu.number, task.name, what, label, detail)
 
 
 def choose(question, options=(True, False)):

@@ -14,8 +14,8 @@ Left out: preemption, migration between CPUs, priorities, weak memory.
 Beside it: kernel/sched.c and kernel/timer.c of Linux 2.5.1.
 """
 
-import heapq
 import random
+from heapq import heappop, heappush
 
 from kit import trace, traps
 from kit.errors import BadInput, KitError
@@ -142,13 +142,13 @@ class Machine(Turns):
     def _run_until_behind(self, cpu, until, last):
         """Let one CPU run until another one is behind it, or an arrival is due."""
         heap = self._heap
-        heapq.heappop(heap)
+        heappop(heap)
         cpu.on_heap = False
-        self.horizon = min(heap[0][0], until) if heap else until
-        if self.arrivals:
-            self.horizon = min(self.arrivals[0].time, self.horizon)
+        self.horizon = heap[0][0] if heap and heap[0][0] < until else until
+        if self.arrivals and self.arrivals[0].time < self.horizon:
+            self.horizon = self.arrivals[0].time
         # A watcher is to see every step, so with one the machine looks up after each.
-        self._run_on(cpu.next_task(), 1 if trace.watchers else last - len(self.schedule))
+        self._run_on(cpu.stack[-1] if cpu.stack else cpu.ready[0], 1 if trace.watchers else last - len(self.schedule))
         self.has_work(cpu)
 
     def _run_picked(self, pick, last):
@@ -186,7 +186,7 @@ class Machine(Turns):
         """`cpu` may have something to run: let the loop look at it."""
         if not cpu.on_heap:
             cpu.on_heap = True
-            heapq.heappush(self._heap, (cpu.clock, cpu.number))
+            heappush(self._heap, (cpu.clock, cpu.number))
         if cpu.clock < self.horizon:
             self.horizon = cpu.clock
 
@@ -197,7 +197,7 @@ class Machine(Turns):
             cpu = self.cpus[number]
             if clock == cpu.clock and cpu.next_task():
                 return cpu
-            heapq.heappop(self._heap)
+            heappop(self._heap)
             cpu.on_heap = False
             if clock != cpu.clock:      # an arrival has set it forward
                 self.has_work(cpu)

@@ -23,13 +23,13 @@ class Processor(Cpu):
         if not self.stack:
             return self.ready
         top = self.stack[-1]
-        return [] if is_kept_out(top.request) else [top]
+        return [] if type(top.request) is Spin and is_kept_out(top.request) else [top]
 
     def next_task(self):
         """Who does run next when time decides: the first of candidates(), or None."""
         if self.stack:
             top = self.stack[-1]
-            return None if is_kept_out(top.request) else top
+            return None if type(top.request) is Spin and is_kept_out(top.request) else top
         return self.ready[0] if self.ready else None
 
     @property
@@ -56,6 +56,6 @@ class Arrival:
         return self.name
 
 
-def is_kept_out(request):
-    """Whether it is a spin on a lock that somebody holds: then its task is busy and gets nowhere."""
-    return type(request) is Spin and request.lock.owner is not None
+def is_kept_out(spin):
+    """Whether somebody holds the lock: then the task that spins on it is busy and gets nowhere."""
+    return spin.lock.owner is not None
