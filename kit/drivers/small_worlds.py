@@ -136,11 +136,16 @@ async def driver(pool, program, rounds):
             if action == "take":
                 held.append(await pool.alloc(GFP_KERNEL))
             elif action == "ask":
-                held += [element for element in [await pool.alloc(GFP_ATOMIC)] if element is not None]
+                held += await _asked(pool)
             elif held:
                 await pool.free(held.pop(0))
         while held:
             await pool.free(held.pop())
+
+
+async def _asked(pool):
+    element = await pool.alloc(GFP_ATOMIC)
+    return [] if element is None else [element]
 
 
 # == Stories =========================================================================================

@@ -40,12 +40,14 @@ from kit.machine.explorer.result import Result
 from kit.machine.explorer.search import Search
 from kit.machine.explorer.segments import Segments
 from kit.machine.explorer.simplest import simplest_way
+from kit.machine.explorer.story import Replay
 from kit.machine.explorer.symmetry import Symmetry
 
 
-def explore(story, symmetric=True, started=False, limit=3_000_000, progress=False):
-    """Look at every state that `story` can be in; returns a Result, which prints as a story.
+def explore(story, whole=False, symmetric=True, started=False, limit=3_000_000, progress=False):
+    """Look at every state that `story` can be in, until a harm is found; returns a Result, which prints as a story.
 
+    whole: go on after that, and count in how many states there is one.
     symmetric: count states once that differ only in which of several like tasks or like elements is
     which.  started: every task has taken its first turn when the exploration begins, in the order of
     spawning; sound where no task touches anything shared before its first trap.  limit: give up
@@ -57,23 +59,28 @@ def explore(story, symmetric=True, started=False, limit=3_000_000, progress=Fals
     try:
         while True:
             try:
-                return _explored(story, symmetric, started, limit, progress, unlike)
+                return _explored(story, whole, symmetric, started, limit, progress, unlike)
             except NotAlike as told_apart:      # begin anew, and tell them apart from the first
                 unlike |= told_apart.tasks or {"elements"}
     finally:
         trace.watchers[:] = watching
 
 
-def _explored(story, symmetric, started, limit, progress, unlike):
+def replay(story, schedule):
+    """See the run of `story` that a replay string tells, on a machine of its own; prints as a story."""
+    return Replay(story, schedule)
+
+
+def _explored(story, whole, symmetric, started, limit, progress, unlike):
     segments = Segments(story, unlike)
     try:
         moves = Moves(segments, symmetric and Symmetry(segments) or None, started)
-        search = Search(moves)
+        search = Search(moves, whole)
         _run(search, limit, progress)
         if search.rounds and search.exhaustive and not search.harms:
             return _without_end(story, search, limit, progress)
         kind = next((kind for kind in KINDS if kind in search.harms), None)
-        way = simplest_way(moves, set(search.harms[kind])) if kind else None
+        way = simplest_way(moves, lambda state, found: moves.harm(state, found) == kind) if kind else None
         return Result(story, kind, search, way and moves.started + way.steps)
     finally:
         segments.close()
@@ -104,13 +111,13 @@ def _without_end(story, search, limit, progress):
     moves = search.moves
     if moves.symmetry and moves.symmetry.groups:
         moves = Moves(moves.segments, Symmetry(moves.segments, tasks=False) or None, bool(moves.started))
-        search = Search(moves)
+        search = Search(moves, whole=True)
         _run(search, limit, progress)
     components = endless(moves, search.seen) if search.exhaustive else []
     if not components:
         return Result(story, None, search)
     search.harms["no progress"] = states = set().union(*components)
-    way = simplest_way(moves, states)
+    way = simplest_way(moves, lambda state, found: state in states)
     start = moves.symmetry.canonical(way.state) if moves.symmetry else way.state
     component = next(component for component in components if start in component)
     steps = [(who, answers, False) for who, answers in round_from(moves, component, start)]

@@ -86,10 +86,12 @@ class Moves:
             found += [(who, answers, (*state[:-1], then)) for _, then, answers in outcomes]
         return found
 
-    def harm(self, state):
-        """What is wrong with a state from which nothing follows: a kind, or None if it is a proper end."""
+    def harm(self, state, found):
+        """What is wrong with a state in which `found` are the moves: one of KINDS, or None."""
         if state[-1] == BROKEN:
             return "broken"
         if state[-1] in self.segments.wrong:
             return "invariant"
-        return None if self.over(state) else "deadlock"
+        if not found:
+            return None if self.over(state) else "deadlock"
+        return "timer" if all(who[0] == "timer" for who, _, _ in found) else None

@@ -55,7 +55,7 @@ class Result:
     def __str__(self):
         world = f"{_count(self.states, 'state')} looked at, " + ("all there are" if self.exhaustive else "not all there are")
         once = " (like tasks and like elements counted once)" if self.counted_once else ""
-        others = "".join(f"; {name} in {count:,}" for name, count in self.found.items())
+        others = "".join(f"; {name} in {count:,}" for name, count in self.found.items() if self.exhaustive)
         return "\n".join(filter(None, [f"{self.verdict}: {world}{once}{others}", self.story()]))
 
     __repr__ = __str__

@@ -13,15 +13,19 @@ CHUNK = 1 << 15     # states between two looks at the clock and the limit
 
 
 class Search:
-    """A search over `moves`; it can be broken off at any time, and knows what it has found so far."""
+    """A search over `moves`; it can be broken off at any time, and knows what it has found so far.
 
-    def __init__(self, moves):
-        self.moves = moves
+    whole: go on after a harm was found (that only a timer can continue does not end it in any case).
+    """
+
+    def __init__(self, moves, whole):
+        self.moves, self.whole = moves, whole
         self.seen = {moves.initial}
         self.harms = {}             # kind -> the states in which it was found
         self.rounds = False         # whether some state can be reached again from itself
         self.exhaustive = False
         self._way, self._on_way, self._branches = [], set(), []
+        self._enough = 0            # so many states, and it is time to look at the clock and the limit
         self._enter(moves.initial)
 
     def run(self, limit, tell=None):
@@ -29,8 +33,9 @@ class Search:
         collecting = gc.isenabled()
         gc.disable()        # millions of small tuples, and not one cycle among them: looking for some doubles the time
         try:
-            while self._branches and len(self.seen) < limit:
-                self._some(min(limit, len(self.seen) + CHUNK))
+            while self._branches and len(self.seen) < limit and (self.whole or not self.harms):
+                self._enough = min(limit, len(self.seen) + CHUNK)
+                self._some()
                 if tell:
                     tell(len(self.seen))
             self.exhaustive = not self._branches
@@ -42,13 +47,14 @@ class Search:
 
     def _enter(self, state):
         following = self.moves.following(state)
-        if not following and (harm := self.moves.harm(state)):
+        if not following and (harm := self.moves.harm(state, following)):
             self.harms.setdefault(harm, []).append(state)
+            self._enough = self._enough if self.whole else 0
         self._way.append(state)
         self._on_way.add(state)
         self._branches.append(iter(following))
 
-    def _some(self, enough):
+    def _some(self):
         seen, on_way, way, branches, enter = self.seen, self._on_way, self._way, self._branches, self._enter
         while branches:
             for state in branches[-1]:
@@ -62,5 +68,5 @@ class Search:
                 branches.pop()
                 on_way.discard(way.pop())
                 continue
-            if len(seen) >= enough:
+            if len(seen) >= self._enough:
                 return

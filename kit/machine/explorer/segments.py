@@ -292,7 +292,8 @@ class Segments:
         number = self._renamed.get(key)
         if number is None:
             things, places = self.states[shared]
-            self._refuse_moving(places, tasks)
+            if tasks:
+                self._refuse_moving(places, tasks)
             state = (tuple([self.forms.renamed(form, tasks, elements) for form in things]),
                      self.forms.renamed(places, tasks, elements))
             number = self._renamed[key] = self._state_numbers.get(state) or self._add_state(state)
@@ -328,7 +329,7 @@ class Segments:
         if stance.before is None:
             raise NotAlike(())      # its arguments name an element, and nobody is made with another
         before = self.renamed_stance(stance.before, elements)
-        shared = self.renamed(stance.shared, tuple(range(len(self.makers))), elements)
+        shared = self.renamed(stance.shared, None, elements)
         new = copy.copy(stance)
         new.key, new.before, new.shared, new.spare = key, before, shared, []
         self._stance_numbers[key] = len(self.stances)

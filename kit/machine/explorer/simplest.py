@@ -17,13 +17,13 @@ class Way:
         self.switches = sum(forced for _, _, forced in steps)
 
 
-def simplest_way(moves, goals):
-    """The simplest way from the start to any state of `goals`, a Way; None if there is none.
+def simplest_way(moves, is_goal):
+    """The simplest way from the start to a state for which is_goal(state, its moves); a Way, or None.
 
-    With symmetry the goals are canonical states, and the way is one of the real world: told of the
-    tasks by their own names.
+    With symmetry the states that is asked of are canonical ones, and the way is one of the real world:
+    told of the tasks by their own names.
     """
-    tree, found = _search(moves, goals)
+    tree, found = _search(moves, is_goal)
     if found is None:
         return None
     steps = []
@@ -33,7 +33,7 @@ def simplest_way(moves, goals):
     return _retraced(moves, tree[found][0], steps[::-1])
 
 
-def _search(moves, goals):
+def _search(moves, is_goal):
     """Dijkstra's search over nodes (state, who ran last).  Gives the goal that was reached, and the tree of ways:
 
     for each node (the node before, who, answers, new task numbers), for the first one (new task numbers,).
@@ -47,9 +47,10 @@ def _search(moves, goals):
         if node in done:
             continue
         done.add(node)
-        if node[0] in goals:
+        found = moves.moves(node[0])
+        if is_goal(node[0], found):
             return tree, node
-        for who, answers, there, forced in options(moves, *node):
+        for who, answers, there, forced in priced(found, node[1]):
             (after, places), price = canonical(there, runner(who)), (switches + forced, steps + 1)
             if after not in cost or price < cost[after]:
                 cost[after], tree[after] = price, (node, who, answers, places)
@@ -57,9 +58,8 @@ def _search(moves, goals):
     return tree, None
 
 
-def options(moves, state, last):
-    """Every move in `state`, and whether it would be a forced switch: [(who, answers, state, forced), ...]."""
-    found = moves.moves(state)
+def priced(found, last):
+    """The moves `found`, each with whether it would be a forced switch: [(who, answers, state, forced), ...]."""
     could_go_on = any(who == last for who, _, _ in found)
     return [(who, answers, there, could_go_on and who != last) for who, answers, there in found]
 
@@ -80,7 +80,7 @@ def _retraced(moves, places, steps):
     for who, answers, places in steps:
         if who[0] == "task":
             who = ("task", real[who[1]])
-        state, forced = next((there, forced) for able, told, there, forced in options(moves, state, last)
+        state, forced = next((there, forced) for able, told, there, forced in priced(moves.moves(state), last)
                              if able == who and told == answers)
         way.append((who, answers, forced))
         last, real = runner(who), _moved(real, places)

@@ -8,13 +8,14 @@ The replay string is the schedule of that run; whoever has the same story sees t
 machine.run(schedule=...).
 """
 
-from kit.errors import KitError
+from kit.errors import BadInput, KitError
 from kit.machine.explorer.forms import Forms
 from kit.machine.explorer.shared import Shared
 from kit.machine.explorer.told import Remembering
 from kit.machine.report import holders, holding, usual_causes, waiting, waits_for
+from kit.machine.schedule import read_schedule
 from kit.tasks import Spin, Task
-from kit.trace import watch
+from kit.trace import Trail, watch
 
 MENDS = (
     ("hold and wait", "take all that is needed at once, or keep more back than tasks * (each - 1), or let one task "
@@ -26,39 +27,39 @@ MENDS = (
 )
 
 
-class Retelling:
-    """A run of `story` along given steps, and how the world stood in the end.
+class Run:
+    """A run of `story` on a machine of its own, turn by turn, and how the world stands at its end."""
 
-    steps: [(who, answers, forced), ...] as simplest.py gives them.
-    """
-
-    def __init__(self, story, steps):
+    def __init__(self, story):
         self.machine = machine = Remembering()
         invariant = story(machine)
         self.checks = [thing.check for thing in Shared(Forms(), machine.roots()).checks] + [invariant] * bool(invariant)
-        self.error, self.turns = None, []
-        begun = len(machine.schedule)
-        with watch() as self.trail:
-            for number, (who, answers, forced) in enumerate(steps, 1):
-                self._turn(number, who, answers, forced)
-        self.schedule = "".join(machine.schedule[begun:])
-        self.stuck = [task for task in machine.tasks if not task.finished and (task.asleep or type(task.request) is Spin)]
+        self.error, self.turns, self.trail = None, [], Trail()
+        self._begun = len(machine.schedule)
 
-    def _turn(self, number, who, answers, forced):
-        """One more turn, on the clock of turns; `turns` notes who had it and what was seen."""
-        option = next((option for option in self.machine.options() if _is(option, who, self.machine)), None)
-        if option is None:
-            raise KitError(f"the explorer says that {who[1]} can go on in turn {number}, and the machine does not agree. "
-                           "Does the story do the same every time it is told?")
+    @property
+    def schedule(self):
+        """The replay string of the run so far."""
+        return "".join(self.machine.schedule[self._begun:])
+
+    @property
+    def stuck(self):
+        """The tasks that sleep or spin."""
+        return [task for task in self.machine.tasks
+                if not task.finished and (task.asleep or type(task.request) is Spin and task.request.lock.owner)]
+
+    def take(self, option, answers, forced=False):
+        """One more turn; time counts turns.  `turns` notes who had it, and what was seen."""
         for cpu in self.machine.cpus:
-            cpu.clock = number
+            cpu.clock = len(self.turns) + 1
         self.machine._answers = list(answers)
-        seen = len(self.trail)
-        try:
-            self.machine.turn(option)
-        except Exception as error:
-            self.error = error
-        self.turns.append((option.name, forced, self.trail.events[seen:]))
+        with watch() as trail:
+            try:
+                self.machine.turn(option)
+            except Exception as error:
+                self.error = error
+        self.turns.append((option.name, forced, trail.events))
+        self.trail.events += trail.events
 
     def wrong(self):
         """The sentence of the first thing that does not hold in the end, or None."""
@@ -106,14 +107,51 @@ class Retelling:
         return graph
 
 
-def _is(option, who, machine):
-    """Whether an option of `machine` is the one that the explorer calls `who`."""
-    kind, name = who
-    if kind == "task":
-        return option is machine.tasks[name]
-    if type(option) is Task:
-        return kind == "handler" and option.in_interrupt and option.name == name
-    return kind == ("interrupt" if option.masks else "timer") and option.name == name
+class Retelling(Run):
+    """The run that the explorer's steps tell: [(who, answers, forced), ...], as simplest.py gives them."""
+
+    def __init__(self, story, steps):
+        super().__init__(story)
+        for who, answers, forced in steps:
+            option = next((option for option in self.machine.options() if self._is(option, who)), None)
+            if option is None:
+                raise KitError(f"the explorer says that after {self.schedule!r} {who[1]} can go on, and a machine does not "
+                               "agree. Does the story do the same every time it is told?")
+            self.take(option, answers, forced)
+
+    def _is(self, option, who):
+        """Whether an option of the machine is the one that the explorer calls `who`."""
+        kind, name = who
+        if kind == "task":
+            return option is self.machine.tasks[name]
+        if type(option) is Task:
+            return kind == "handler" and option.in_interrupt and option.name == name
+        return kind == ("interrupt" if option.masks else "timer") and option.name == name
+
+
+class Replay(Run):
+    """The run that a replay string tells; it prints as a story."""
+
+    def __init__(self, story, schedule):
+        super().__init__(story)
+        last = None
+        for position, (letter, answers) in enumerate(read_schedule(schedule), 1):
+            options = {option.letter: option for option in self.machine.options()}
+            if letter not in options:
+                raise BadInput(f"turn {position} of the schedule is {letter}, but only {', '.join(options) or 'nobody'} "
+                               "can go on there. Is it a schedule of this very story?")
+            self.take(options[letter], answers, last in options and letter != last)
+            last = letter
+
+    def __str__(self):
+        lines = [self.text(), self.ending()]
+        if self.error or self.wrong():
+            lines.append(f"{type(self.error).__name__}: {self.error}" if self.error else self.wrong())
+        elif not self.machine.options() and self.stuck:
+            lines.insert(1, "deadlock: nobody can go on")
+        return "\n".join(filter(None, lines))
+
+    __repr__ = __str__
 
 
 def _tell(event, name):

@@ -24,7 +24,7 @@ class Symmetry:
         groups = [[number for number, maker in enumerate(makers) if maker == first] for first in sorted(set(makers))]
         self.groups = [group for group in groups if len(group) > 1] if tasks else []
         self.elements = 0 if "elements" in segments.unlike else len(segments.shared.elements)
-        self._marks, self._held, self._shapes = {}, {}, {}
+        self._marks, self._held, self._shapes, self._plans = {}, {}, {}, {}
 
     def __bool__(self):
         return bool(self.groups or self.elements)
@@ -73,18 +73,24 @@ class Symmetry:
         """`state` with its elements named in the order in which they are met."""
         if not self.elements:
             return state
-        met = {}
-        for element in self._held_in(state[-1], self.segments.states):
-            met.setdefault(element, len(met))
+        met = self._held_in(state[-1], self.segments.states)
         for stance in state[:-1]:
-            for element in self._held_by(stance):
-                met.setdefault(element, len(met))
-        if all(old == new for old, new in met.items()):
+            held = self._held_by(stance)
+            if held:
+                met += held
+        names = self._plans[met] if met in self._plans else self._plan(met)
+        if names is None:
             return state
-        names = _completed(met, self.elements)
-        unmoved = tuple(range(len(state) - 1))
-        return (*[self.segments.renamed_stance(stance, names) for stance in state[:-1]],
-                self.segments.renamed(state[-1], unmoved, names))
+        renamed = self.segments.renamed_stance
+        return (*[renamed(stance, names) if self._shapes[stance][1] else stance for stance in state[:-1]],
+                self.segments.renamed(state[-1], None, names))
+
+    def _plan(self, met):
+        """The renaming of elements that are met in this order, or None if they have these names already."""
+        order = {element: number for number, element in enumerate(dict.fromkeys(met))}
+        unmoved = all(old == new for old, new in order.items())
+        names = self._plans[met] = None if unmoved else _completed(order, self.elements)
+        return names
 
     def _held_in(self, shared, states):
         found = self._held.get(shared)
@@ -111,7 +117,7 @@ class Symmetry:
 
     def _elements_of(self, form):
         """The elements that a form names, in the order in which they are met."""
-        return [number for word, number in names_in(form, self.segments.forms) if word == "element"]
+        return tuple([number for word, number in names_in(form, self.segments.forms) if word == "element"])
 
 
 def _mark(form, marks, position, step=1):
