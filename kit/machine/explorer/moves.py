@@ -5,7 +5,7 @@ shared (segments.py).  Who moves is named ("task", number), ("handler", name) fo
 interrupt that goes on, ("interrupt", name) for one that comes, ("timer", name) for a time-out or timer.
 """
 
-from kit.machine.explorer.segments import BROKEN, ENDED
+from kit.machine.explorer.world import BROKEN, ENDED
 
 KINDS = ("invariant", "broken", "deadlock", "no progress", "timer")      # of harm, the worst first
 

@@ -7,6 +7,7 @@ lose one that is cheaper to go on with.
 """
 
 from heapq import heappop, heappush
+from itertools import count
 
 
 class Way:
@@ -41,7 +42,7 @@ def _search(moves, is_goal):
     canonical = moves.symmetry.canonical_node if moves.symmetry else _itself
     start, places = canonical(moves.first, None)
     tree, cost, done = {start: (places,)}, {start: (0, 0)}, set()
-    todo = [(0, 0, 0, start)]       # switches, steps, a number so that nodes are never compared, node
+    todo, numbers = [(0, 0, 0, start)], count(1)    # switches, steps, a number so that nodes are never compared, node
     while todo:
         switches, steps, _, node = heappop(todo)
         if node in done:
@@ -54,7 +55,7 @@ def _search(moves, is_goal):
             (after, places), price = canonical(there, runner(who)), (switches + forced, steps + 1)
             if after not in cost or price < cost[after]:
                 cost[after], tree[after] = price, (node, who, answers, places)
-                heappush(todo, (*price, len(tree) + len(todo), after))
+                heappush(todo, (*price, next(numbers), after))
     return tree, None
 
 

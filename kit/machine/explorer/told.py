@@ -43,7 +43,9 @@ class Told(Remembering):
 
     def _enter(self, arrival, handler, args):
         super()._enter(arrival, handler, args)
-        arrival.cpu.stack[-1].made = handler, args
+        task = self.handler(arrival.name, arrival.cpu)
+        task.call, task.made, task.stance = arrival.cpu.stack[-1].call, (handler, args), None
+        arrival.cpu.stack[-1] = task
 
     def choose(self, question, options):
         index = self.script[len(self.given)] if len(self.given) < len(self.script) else 0
@@ -125,10 +127,16 @@ class Told(Remembering):
     def _thawed(self, form):
         return [self.forms.thaw(part) for part in form[1:]]
 
-    def handler(self, name, cpu, made):
-        """A task that handles an interrupt of `name`, not begun."""
-        task = Task(name, cpu=cpu, world=self, in_interrupt=True)
-        task.letter, task.made = self._device(name), made
+    def handler(self, name, cpu):
+        """The task that handles the interrupts of device `name`: the same one each time, for there is one at a time."""
+        form = ("interrupt", name)
+        if form not in self.forms.named:
+            task = Task(name, world=self, in_interrupt=True)
+            task.letter = self._device(name)
+            self.forms.name(task, form)
+        task = self.forms.named[form]
+        task.cpu, task.request, task.flags, task.queue = cpu, None, 0, None
+        task.spinlocks, task.holds, task.finished, task.unawaited, task.timed_out = [], [], False, None, False
         return task
 
     def begin(self, task, made):
