@@ -182,13 +182,14 @@ class Buddy:
 
     def _largest_blocks(self):
         """Cut the pages into the fewest aligned blocks, from left to right."""
-        page = 0
+        blocks, page = [], 0
         while page < self.pages:
             order = min(self.max_order, (self.pages - page).bit_length() - 1)
             while page & (1 << order) - 1:
                 order -= 1
-            yield page, order
+            blocks.append((page, order))
             page += 1 << order
+        return blocks
 
     def check(self):
         """Nothing is lost and nothing lies twice; all that can merge has merged; every bit tells the truth."""
