@@ -30,6 +30,9 @@ _FRONT_DOOR = {
     "Machine": "kit.machine.core",
     "Deadlock": "kit.machine.core",
     "Disk": "kit.machine.disk",
+    # Every schedule, and one that was passed on
+    "explore": "kit.machine.explore",
+    "replay": "kit.drivers.small_worlds",
 }
 
 __all__ = list(_FRONT_DOOR)

@@ -15,6 +15,7 @@ from kit.errors import KitError
 # In the order of --help.  Each is imported when the command line is read: standard library only.
 COMMANDS = (
     "kit.commands.lab",
+    "kit.commands.explore",
     "kit.commands.recording",
     "kit.commands.notebooks",
     "kit.commands.test",

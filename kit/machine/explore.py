@@ -39,7 +39,7 @@ from kit.machine.explorer.moves import KINDS, Moves
 from kit.machine.explorer.result import Result
 from kit.machine.explorer.search import Search
 from kit.machine.explorer.segments import Segments
-from kit.machine.explorer.simplest import simplest_way
+from kit.machine.explorer.simplest import simplest_way, way_through
 from kit.machine.explorer.story import Replay
 from kit.machine.explorer.symmetry import Symmetry
 
@@ -59,7 +59,7 @@ def explore(story, whole=False, symmetric=True, started=False, limit=3_000_000, 
     try:
         while True:
             try:
-                return _explored(story, whole, symmetric, started, limit, progress, unlike)
+                return _Exploration(story, whole, symmetric, started, limit, progress, unlike).result()
             except NotAlike as told_apart:      # begin anew, and tell them apart from the first
                 unlike |= told_apart.tasks or {"elements"}
     finally:
@@ -71,54 +71,79 @@ def replay(story, schedule):
     return Replay(story, schedule)
 
 
-def _explored(story, whole, symmetric, started, limit, progress, unlike):
-    segments = Segments(story, unlike)
-    try:
-        moves = Moves(segments, symmetric and Symmetry(segments) or None, started)
-        search = Search(moves, whole)
-        _run(search, limit, progress)
-        if search.rounds and search.exhaustive and not search.harms:
-            return _without_end(story, search, limit, progress)
-        kind = next((kind for kind in KINDS if kind in search.harms), None)
-        way = simplest_way(moves, lambda state, found: moves.harm(state, found) == kind) if kind else None
-        return Result(story, kind, search, way and moves.started + way.steps)
-    finally:
-        segments.close()
+class _Exploration:
+    """One exploration of `story`, with the tasks of `unlike` told apart."""
 
+    def __init__(self, story, whole, symmetric, started, limit, progress, unlike):
+        self.story, self.limit, self.progress = story, limit, progress
+        self.segments = Segments(story, unlike)
+        symmetry = symmetric and Symmetry(self.segments) or None
+        self.moves = Moves(self.segments, symmetry, started)
+        self.search = Search(self.moves, whole)
 
-def _run(search, limit, progress):
-    """Search; an interrupt from the keyboard ends it, and what is known stays known."""
-    bar = _bar() if progress else None
-    try:
-        search.run(limit, bar and (lambda count: bar.update(count - bar.n)))
-    except KeyboardInterrupt:
-        search.exhaustive = False
-    finally:
-        if bar is not None:
-            bar.close()
+    def result(self):
+        """Search, look for rounds without end where nothing worse was found, and tell the simplest way."""
+        try:
+            self._run(self.search)
+            kind = self._worst()
+            if self.search.rounds and self.search.exhaustive and kind in (None, "timer"):
+                endless_one = self._without_end()
+                if endless_one:
+                    return endless_one
+            return self._told(kind, self.search, lambda state, found: self.moves.harm(state, found) == kind)
+        finally:
+            self.segments.close()
+
+    def _worst(self):
+        return next((kind for kind in KINDS if kind in self.search.harms), None)
+
+    def _run(self, search):
+        """Search; an interrupt from the keyboard ends it, and what is known stays known."""
+        bar = _bar() if self.progress else None
+        try:
+            search.run(self.limit, bar and (lambda count: bar.update(count - bar.n)))
+        except KeyboardInterrupt:
+            search.exhaustive = False
+        finally:
+            if bar is not None:
+                bar.close()
+
+    def _told(self, kind, search, is_goal):
+        """The result, with the simplest way to a state of that kind; where that takes too long, with some way."""
+        if kind is None:
+            return Result(self.story, None, search)
+        moves = search.moves
+        try:
+            way, simplest = simplest_way(moves, is_goal, 4 * self.limit), True
+        except KeyboardInterrupt:
+            way = None
+        if way is None:
+            way, simplest = way_through(moves, search.ways[kind]), False
+        return Result(self.story, kind, search, moves.started + way.steps, simplest)
+
+    def _without_end(self):
+        """The world has rounds: is one of them fair, and keeps a task from ending?  The result then, or None.
+
+        Fairness is to each task, so like tasks are told apart here.  A round that only timers keep going
+        is not told here but as what it is: only a timer can continue.
+        """
+        search, moves = self.search, self.moves
+        if moves.symmetry and moves.symmetry.groups:
+            moves = Moves(self.segments, Symmetry(self.segments, tasks=False) or None, bool(moves.started))
+            search = Search(moves, whole=True)
+            self._run(search)
+        timers = set(moves.only_timers)
+        components = [states for states in endless(moves, search.seen) if not states & timers] if search.exhaustive else []
+        if not components:
+            return None
+        search.harms["no progress"] = states = set().union(*components)
+        way = simplest_way(moves, lambda state, found: state in states, 4 * self.limit)
+        start = moves.symmetry.canonical(way.state) if moves.symmetry else way.state
+        component = next(component for component in components if start in component)
+        steps = [(who, answers, False) for who, answers in round_from(moves, component, start)]
+        return Result(self.story, "no progress", search, moves.started + way.steps, True, steps)
 
 
 def _bar():
     from tqdm import tqdm
     return tqdm(unit=" states", unit_scale=True, desc="exploring")
-
-
-def _without_end(story, search, limit, progress):
-    """The world has rounds: is one of them fair, and keeps a task from ending?
-
-    Fairness is to each task, so like tasks are told apart here.
-    """
-    moves = search.moves
-    if moves.symmetry and moves.symmetry.groups:
-        moves = Moves(moves.segments, Symmetry(moves.segments, tasks=False) or None, bool(moves.started))
-        search = Search(moves, whole=True)
-        _run(search, limit, progress)
-    components = endless(moves, search.seen) if search.exhaustive else []
-    if not components:
-        return Result(story, None, search)
-    search.harms["no progress"] = states = set().union(*components)
-    way = simplest_way(moves, lambda state, found: state in states)
-    start = moves.symmetry.canonical(way.state) if moves.symmetry else way.state
-    component = next(component for component in components if start in component)
-    steps = [(who, answers, False) for who, answers in round_from(moves, component, start)]
-    return Result(story, "no progress", search, moves.started + way.steps, steps)

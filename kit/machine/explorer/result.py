@@ -12,17 +12,18 @@ class Result:
 
     verdict: "deadlock", "none" ...; states: how many were looked at; exhaustive: whether those are all.
     found: for each kind of harm in how many states.  steps, switches: of the simplest way there.
+    simplest: whether it is known to be that, and not just some way.
     schedule: its replay string; round: that of the round that never ends.  trail: its events, for a
     swim-lane figure.  wait_for: who waits for whom in the end, for a graph.
     """
 
-    def __init__(self, story, kind, search, steps=None, round_steps=()):
+    def __init__(self, story, kind, search, steps=None, simplest=True, round_steps=()):
         self.verdict = VERDICTS[kind]
         self.states, self.exhaustive = len(search.seen), search.exhaustive
         self.found = {VERDICTS[harm]: len(states) for harm, states in search.harms.items()}
         self.counted_once = bool(search.moves.symmetry)
         self.steps = self.switches = self.schedule = self.trail = self.round = None
-        self.wait_for, self._told, self._going_round = {}, None, ""
+        self.wait_for, self.simplest, self._told, self._going_round = {}, simplest, None, ""
         if steps is not None:
             self._retell(story, kind, steps, round_steps)
 
@@ -44,7 +45,7 @@ class Result:
         """The counterexample as text: who did what in which order, who waits for what in the end, and why."""
         if self._told is None:
             return ""
-        lines = [f"the simplest way there: {_count(self.steps, 'step')}, {_count(self.switches, 'forced switch')}",
+        lines = [f"{'the simplest way there' if self.simplest else 'a way there'}: {_count(self.steps, 'step')}, {_count(self.switches, 'forced switch')}",
                  self._told.text()]
         if self.round:
             lines += ["and from there round and round:", self._going_round]
@@ -53,7 +54,8 @@ class Result:
         return "\n".join(lines)
 
     def __str__(self):
-        world = f"{_count(self.states, 'state')} looked at, " + ("all there are" if self.exhaustive else "not all there are")
+        all_of_them = "all there are" if self.exhaustive else "not all there are" if self.verdict == "none" else "until found"
+        world = f"{_count(self.states, 'state')} looked at, {all_of_them}"
         once = " (like tasks and like elements counted once)" if self.counted_once else ""
         others = "".join(f"; {name} in {count:,}" for name, count in self.found.items() if self.exhaustive)
         return "\n".join(filter(None, [f"{self.verdict}: {world}{once}{others}", self.story()]))

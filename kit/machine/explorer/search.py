@@ -22,6 +22,7 @@ class Search:
         self.moves, self.whole = moves, whole
         self.seen = {moves.initial}
         self.harms = {}             # kind -> the states in which it was found
+        self.ways = {}              # kind -> the states on the way to the first of them
         self.rounds = False         # whether some state can be reached again from itself
         self.exhaustive = False
         self._way, self._on_way, self._branches = [], set(), []
@@ -47,8 +48,11 @@ class Search:
 
     def _enter(self, state):
         following = self.moves.following(state)
+        if state in self.moves.only_timers:
+            self.ways.setdefault("timer", [*self._way, state])
         if not following and (harm := self.moves.harm(state, following)):
             self.harms.setdefault(harm, []).append(state)
+            self.ways.setdefault(harm, [*self._way, state])
             self._enough = self._enough if self.whole else 0
         self._way.append(state)
         self._on_way.add(state)

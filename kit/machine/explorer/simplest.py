@@ -18,13 +18,15 @@ class Way:
         self.switches = sum(forced for _, _, forced in steps)
 
 
-def simplest_way(moves, is_goal):
-    """The simplest way from the start to a state for which is_goal(state, its moves); a Way, or None.
+def simplest_way(moves, is_goal, limit):
+    """The simplest way from the start to a state for which is_goal(state, its moves); a Way.
+
+    None if there is none among the `limit` nodes that are cheapest to come to.
 
     With symmetry the states that is asked of are canonical ones, and the way is one of the real world:
     told of the tasks by their own names.
     """
-    tree, found = _search(moves, is_goal)
+    tree, found = _search(moves, is_goal, limit)
     if found is None:
         return None
     steps = []
@@ -34,7 +36,19 @@ def simplest_way(moves, is_goal):
     return _retraced(moves, tree[found][0], steps[::-1])
 
 
-def _search(moves, is_goal):
+def way_through(moves, states):
+    """Some way that leads through these states, one after the other."""
+    canonical = moves.symmetry.canonical_node if moves.symmetry else _itself
+    (state, _), first = canonical(moves.first, None)
+    steps = []
+    for after in states[1:]:
+        steps.append(next((who, answers, places) for who, answers, there in moves.moves(state)
+                          for (there, _), places in [canonical(there, None)] if there == after))
+        state = after
+    return _retraced(moves, first, steps)
+
+
+def _search(moves, is_goal, limit):
     """Dijkstra's search over nodes (state, who ran last).  Gives the goal that was reached, and the tree of ways:
 
     for each node (the node before, who, answers, new task numbers), for the first one (new task numbers,).
@@ -43,7 +57,7 @@ def _search(moves, is_goal):
     start, places = canonical(moves.first, None)
     tree, cost, done = {start: (places,)}, {start: (0, 0)}, set()
     todo, numbers = [(0, 0, 0, start)], count(1)    # switches, steps, a number so that nodes are never compared, node
-    while todo:
+    while todo and len(done) < limit:
         switches, steps, _, node = heappop(todo)
         if node in done:
             continue
