@@ -174,7 +174,7 @@ def test_one_element_each_never_hangs_and_loses_nothing(seed, min_nr, tasks, wav
     pool = Mempool.create(min_nr, (Wavering if wavering else Refusing)(min_nr), wake=WaitQueue.wake_all, poison=False)
     for number in range(tasks):
         machine.spawn(f"T{number}", one_at_a_time, pool, 2)
-    machine.run(pick=lambda options: machine.random.choice(options))
+    machine.run(pick=machine.random.choice)
     pool.check()
     assert len(pool.elements) == min_nr
 
@@ -378,7 +378,7 @@ def outcomes(pool_class, seeds=range(300), tasks=2):
         for number in range(tasks):
             machine.spawn(f"T{number}", one_at_a_time, pool, 2)
         try:
-            machine.run(pick=lambda options: machine.random.choice(options))
+            machine.run(pick=machine.random.choice)
             seen.add("well" if len(pool.elements) == 1 else "lost")
         except Deadlock:
             seen.add("hung")
@@ -404,7 +404,7 @@ def test_without_the_second_test_two_frees_overfill_the_pool():
         held = pool.alloc(), pool.alloc()
         for element in held:
             machine.spawn(f"free {element}", give_back, pool, element)
-        machine.run(pick=lambda options: machine.random.choice(options))
+        machine.run(pick=machine.random.choice)
         overfull += len(pool.elements) > pool.min_nr
     assert overfull
 

@@ -122,7 +122,7 @@ class Mempool:
     """A reserve of `min_nr` elements in front of an allocator.  Make one with `Mempool.create`.
 
     backing: the underlying allocator: anything with try_alloc(gfp), alloc(gfp) and free(element).
-    ladder: the rungs, in order.
+    ladder: the rungs, in order.  again: those of the second and later climbs, where they differ (2005).
     wake: WaitQueue.wake_one (2.5.1) or WaitQueue.wake_all (since October 2002).
     timeout: nanoseconds that QUEUE sleeps at most; None, until woken (5 s since 2.6.18).
     kick: called before every look into the pool (2.5.1 wakes the flusher there).
@@ -134,18 +134,19 @@ class Mempool:
 
     explored = ("min_nr", "elements", "lock", "wait", "backing")
 
-    def __init__(self, min_nr, backing, ladder=MAIL, wake=WaitQueue.wake_one, timeout=None,
+    def __init__(self, min_nr, backing, ladder=MAIL, again=None, wake=WaitQueue.wake_one, timeout=None,
                  kick=None, unplug=None, poison=False, name="pool"):
         if min_nr < 0:
             raise BadInput(f"{name}: a pool keeps 0 or more elements back, not {min_nr}.")
-        self.min_nr, self.backing, self.ladder, self.name = min_nr, backing, tuple(ladder), name
+        self.min_nr, self.backing, self.name = min_nr, backing, name
+        self.ladder, self.again = tuple(ladder), tuple(ladder if again is None else again)
         self.wake, self.timeout = wake, timeout
         self.kick, self.unplug = kick or _nothing, unplug or _nothing
         self.poison = Poison(self) if poison else None
         self.elements = []
         self.lock = Spinlock(f"{name}.lock")
         self.wait = WaitQueue(f"{name}.wait", f"Only a free of an element of {name} wakes it.", of=self)
-        self.served = {rung.name: 0 for rung in self.ladder}
+        self.served = {rung.name: 0 for rung in self.ladder + self.again}
 
     def __repr__(self):
         return self.name
@@ -175,8 +176,9 @@ class Mempool:
         Without WAIT it never sleeps, and gives None when the rungs that are left had nothing.
         Source: mempool_alloc(), mm/mempool.c; the order is the mail's.
         """
+        ladder = self.ladder
         while True:
-            for rung in self.ladder:
+            for rung in ladder:
                 if rung.sleeps and not gfp & WAIT:
                     continue
                 await step(rung)
@@ -185,6 +187,7 @@ class Mempool:
                     return self._hand_out(element, rung)
             if not gfp & WAIT:
                 return None
+            ladder = self.again
 
     @never_sleeps
     async def try_alloc(self, gfp=GFP_KERNEL):
