@@ -14,6 +14,7 @@ _FRONT_DOOR = {
     "GFP_KERNEL": "kit.gfp",
     "GFP_NOIO": "kit.gfp",
     "GFP_ATOMIC": "kit.gfp",
+    "spell": "kit.gfp",
     # What happened, in order
     "watch": "kit.trace",
     "Trail": "kit.trace",
@@ -26,9 +27,23 @@ _FRONT_DOOR = {
     "Spinlock": "kit.locks",
     "Mutex": "kit.locks",
     "WaitQueue": "kit.locks",
+    # The allocators
+    "Pages": "kit.memory.zones",
+    "Zone": "kit.memory.zones",
+    "MB": "kit.memory.zones",
+    "Cache": "kit.memory.slab",
+    "Kmalloc": "kit.memory.kmalloc",
+    "Mempool": "kit.memory.mempool",
+    "MAIL": "kit.memory.mempool",
+    "LINUX_2_5_1": "kit.memory.mempool",
+    "Refusing": "kit.memory.promises",
+    "Wavering": "kit.memory.promises",
+    "Sleeping": "kit.memory.promises",
+    "Ledger": "kit.memory.ledger",
     # Whose turn it is
     "Machine": "kit.machine.core",
     "Deadlock": "kit.machine.core",
+    "NoEnd": "kit.machine.core",
     "Disk": "kit.machine.disk",
     # Every schedule, and one that was passed on
     "explore": "kit.machine.explore",

@@ -17,6 +17,7 @@ COMMANDS = (
     "kit.commands.lab",
     "kit.commands.explore",
     "kit.commands.recording",
+    "kit.commands.bench",
     "kit.commands.notebooks",
     "kit.commands.test",
 )
