@@ -111,15 +111,18 @@ class Source:
 
     def nested(self, depth, atomic, locked):
         name = f"f{self.names}"
-        return self._inside(f"async def {name}(found):\n", depth, atomic, locked) + f"    return found\nawait {name}(cell.y)\n"
+        body = self._inside(f"async def {name}(found):\n", depth, atomic, locked)
+        return body + f"    return found\nawait {name}(cell.y)\n"
 
     def handled(self, depth, atomic, locked):
         body = textwrap.indent(self.block(1, depth, atomic, locked), "    ")
         rest = textwrap.indent(self.block(1, depth, atomic, locked), "    ")
-        return f"try:\n{body}    raise ValueError(cell.x)\nexcept ValueError as error:\n{rest}    cell.x = error.args[0]\n"
+        return (f"try:\n{body}    raise ValueError(cell.x)\n"
+                f"except ValueError as error:\n{rest}    cell.x = error.args[0]\n")
 
     def condition(self, depth, atomic, locked):
-        return self._inside(self.random.choice(["if cell.x:\n", "if not cell.y:\n", "if found:\n"]), depth, atomic, locked)
+        head = self.random.choice(["if cell.x:\n", "if not cell.y:\n", "if found:\n"])
+        return self._inside(head, depth, atomic, locked)
 
     def chosen(self, depth, atomic, locked):
         return self._inside('if choose("well?"):\n', depth, atomic, locked)

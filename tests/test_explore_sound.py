@@ -23,6 +23,8 @@ from kit.machine.explorer.segments import Segments
 from kit.machine.explorer.world import BROKEN, ENDED
 from kit.traps import sleep, step
 
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+
 
 def compare(seed):
     """One random program, explored in three ways; True if it was small enough for the naive one."""

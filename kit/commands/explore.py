@@ -15,7 +15,7 @@ def add_parser(subparsers):
         "explore", help="every schedule of a small world, and the simplest way to hang it",
         description="Look at every state that a small world can be in, whatever the schedule and the world do, and "
                     "tell the simplest way to a deadlock, or that there is none. The stories run the kit's own code.")
-    stories = parser.add_subparsers(title="stories", metavar="STORY", required=True)
+    stories = parser.add_subparsers(title="stories", metavar="STORY", dest="named", required=True)
     _add_pool(stories)
     _add_ladder(stories)
     _add_driver(stories)
@@ -25,30 +25,33 @@ def _add_pool(stories):
     parser = stories.add_parser("pool", help="like tasks that take several elements of one pool, one after the other")
     parser.add_argument("--elements", type=_size, default=2, metavar="N", help="elements that the pool keeps back (2)")
     parser.add_argument("--tasks", type=_size, default=3, metavar="N", help="tasks (3)")
-    parser.add_argument("--take", type=_size, default=2, metavar="N", help="elements that each takes before it gives all back (2)")
+    parser.add_argument("--take", type=_size, default=2, metavar="N",
+                        help="elements that each takes before it gives all back (2)")
     parser.add_argument("--rounds", type=_size, default=1, metavar="N", help="how often each does that (1)")
-    _common(parser, lambda args, worlds: worlds.pool(args.elements, args.tasks, args.take, args.rounds))
+    _common(parser, lambda args, worlds: worlds.pool(args.elements, args.tasks, args.take, args.rounds),
+            ("elements", "tasks", "take", "rounds"))
 
 
 def _add_ladder(stories):
-    parser = stories.add_parser("ladder", help="the five levels with four different drivers on them, over an allocator "
-                                               "that sleeps until memory is freed")
+    parser = stories.add_parser("ladder", help="the five levels with four different drivers on them, over an "
+                                               "allocator that sleeps until memory is freed")
     parser.add_argument("--elements", type=_size, default=2, metavar="N", help="elements that the pool keeps back (2)")
-    parser.add_argument("--rounds", type=_size, default=2, metavar="N", help="how often each driver follows its program (2)")
-    _common(parser, lambda args, worlds: worlds.ladder(args.elements, rounds=args.rounds))
+    parser.add_argument("--rounds", type=_size, default=2, metavar="N",
+                        help="how often each driver follows its program (2)")
+    _common(parser, lambda args, worlds: worlds.ladder(args.elements, rounds=args.rounds), ("elements", "rounds"))
 
 
 def _add_driver(stories):
     parser = stories.add_parser("driver", help="your own story, from a Python file",
                                 description="FILE.py defines story(machine), which sets up tasks on the machine.")
     parser.add_argument("file", metavar="FILE.py", help="a file with a function story(machine)")
-    _common(parser, lambda args, worlds: _story_in(args.file))
+    _common(parser, lambda args, worlds: _story_in(args.file), ())
 
 
-def _common(parser, story):
+def _common(parser, story, sizes):
     parser.add_argument("--whole", action="store_true", help="look at every state, even after a deadlock was found")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
-    parser.set_defaults(func=run, story=story)
+    parser.set_defaults(func=run, story=story, sizes=sizes)
 
 
 def run(args):
@@ -57,6 +60,9 @@ def run(args):
     from kit.machine.explore import explore
     result = explore(args.story(args, small_worlds), whole=args.whole, progress=sys.stderr.isatty())
     print(json.dumps(result.to_dict(), indent=1) if args.json else result)
+    if args.sizes and result.schedule and not args.json:
+        print(f'see it again: kit.replay("{args.named}", "{result.schedule}"'
+              + "".join(f", {size}={getattr(args, size)}" for size in args.sizes) + ")")
 
 
 def _size(text):
@@ -77,5 +83,6 @@ def _story_in(path):
         raise BadInput(f"{path} cannot be read: {error}") from error
     story = getattr(module, "story", None)
     if not inspect.isfunction(story) or len(inspect.signature(story).parameters) != 1:
-        raise BadInput(f"{path} has to define story(machine), a function that sets up tasks on the machine it is given.")
+        raise BadInput(f"{path} has to define story(machine), a function that sets up tasks on the machine it is "
+                       "given.")
     return story

@@ -133,7 +133,8 @@ class _Exploration:
             search = Search(moves, whole=True)
             self._run(search)
         timers = set(moves.only_timers)
-        components = [states for states in endless(moves, search.seen) if not states & timers] if search.exhaustive else []
+        components = endless(moves, search.seen) if search.exhaustive else []
+        components = [states for states in components if not states & timers]
         if not components:
             return None
         search.harms["no progress"] = states = set().union(*components)

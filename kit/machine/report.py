@@ -46,6 +46,12 @@ def holders(tasks, wanted):
     return [task for task in tasks if any(of is wanted for _, of in task.holds) or wanted in task.spinlocks]
 
 
+def name_of(thing):
+    """What a report calls something: its name; else what it prints as, or its class, but never an address."""
+    plain = type(thing).__repr__ is object.__repr__
+    return getattr(thing, "name", type(thing).__name__ if plain else str(thing))
+
+
 def usual_causes(stuck):
     """The shapes that this deadlock has, each named in a sentence, each once."""
     return list(dict.fromkeys(_cause(task, stuck) for task in stuck))
@@ -71,7 +77,7 @@ def waiting(task):
 
 def holding(task):
     """What a task holds, as a report says it."""
-    held = [f"{thing}" if of is thing else f"{thing} of {getattr(of, 'name', of)}" for thing, of in task.holds]
+    held = [f"{thing}" if of is thing else f"{thing} of {name_of(of)}" for thing, of in task.holds]
     held += [f"spinlock {lock.name}" for lock in task.spinlocks]
     return "holding " + ", ".join(held) if held else "holding nothing"
 
@@ -79,7 +85,7 @@ def holding(task):
 def _cause(task, stuck):
     """The usual cause for what `task` meets, in one sentence."""
     wanted = waits_for(task)
-    name, having = getattr(wanted, "name", wanted), holders(stuck, wanted)
+    name, having = name_of(wanted), holders(stuck, wanted)
     if task in having and wanted in task.spinlocks:
         return f"{task} takes {name} a second time, and waits for itself"
     if task in having:

@@ -11,6 +11,9 @@ round lies within one, and the fairest round visits all of it.
 """
 
 
+from functools import partial
+
+
 def endless(moves, states):
     """The states of every component in which the world can go round for ever, fairly: a list of sets."""
     return [component for component in _components(moves, states) if _is_fair(moves, component)]
@@ -35,15 +38,16 @@ def round_from(moves, component, start):
     steps, state = [], start
     for who in sorted({who for state in component for who, _, _ in moves.moves(state)}):
         if not any(step[0] == who for step in steps):
-            part, state = _walk(moves, component, state, lambda move: move[0] == who or not _can(moves, who, move[2]))
+            part, state = _walk(moves, component, state, partial(_is_fair_to, moves, who))
             steps += part
     if state != start or not steps:
         steps += _walk(moves, component, state, lambda move: move[2] == start)[0]
     return steps
 
 
-def _can(moves, who, state):
-    return any(able == who for able, _, _ in moves.moves(state))
+def _is_fair_to(moves, who, move):
+    """Whether a move is made by `who`, or leads to where `who` cannot move."""
+    return move[0] == who or all(able != who for able, _, _ in moves.moves(move[2]))
 
 
 def _walk(moves, component, start, enough):

@@ -142,7 +142,8 @@ class Forms:
         if isinstance(value, (range, slice, complex)):
             return (type(value).__name__, repr(value))
         if isinstance(value, Arrival):
-            return ("arrival", value.letter, value.name, value.cpu.number, value.time, value.masks, self.of(value.action))
+            return ("arrival", value.letter, value.name, value.cpu.number, value.time, value.masks,
+                    self.of(value.action))
         return self._record_key(value)
 
     def _cell(self, cell):
@@ -156,7 +157,10 @@ class Forms:
             return ("record", id(kind), self.of(kind), *[self.of(item) for item in value])
         if is_dataclass(value) and kind.__dataclass_params__.frozen:
             return ("record", self.of(kind), *[self.of(getattr(value, field.name)) for field in fields(value)])
-        if state_of(value) == {} and kind.__flags__ & HEAP_TYPE:
+        state = state_of(value)
+        if declared_fields(kind) == ():
+            return ("constant", self.of(kind), *[self.of(part) for _, part in sorted(state.items())])
+        if state == {} and kind.__flags__ & HEAP_TYPE:
             return ("itself", id(value))
         raise undeclared(value)
 
@@ -188,6 +192,14 @@ def state_of(value):
     return state
 
 
+def declared_fields(kind):
+    """The fields that `kind` and its bases declare as explored, or None if nobody declares any."""
+    declared = [base.__dict__["explored"] for base in reversed(kind.__mro__) if "explored" in base.__dict__]
+    if not declared:
+        return None
+    return tuple(dict.fromkeys(name for names in declared for name in names))
+
+
 def undeclared(value):
     """The refusal of an object that can change, while its class does not say what its state is."""
     kind, state = type(value).__name__, list(state_of(value))
@@ -195,7 +207,8 @@ def undeclared(value):
         return BadInput(f"tasks share a {kind}, and the explorer cannot see what its state is. Keep it out of what "
                         "tasks share, or wrap it in a class that declares `explored`.")
     return BadInput(f"tasks share a {kind}, and the explorer has to know which of its fields are its state. Write in "
-                    f"class {kind}: explored = {tuple(state)!r}, and leave out counters, clocks and what never changes.")
+                    f"class {kind}: explored = {tuple(state)!r}, and leave out counters, clocks and what never "
+                    "changes.")
 
 
 def names_in(form, forms):

@@ -107,6 +107,8 @@ class Frames:
         if isinstance(made, str):
             return self.forms.of(kind)
         made = [tuple(part) if index > 2 and part is not None else part for index, part in enumerate(made)]
+        if len(made) == 3 and made[2] == {}:
+            made.pop()      # an exception has no __dict__ until somebody looks
         state = state_of(value)
         return ("object", self.forms.of(kind), *self._forms(made[1:]),
                 *self._forms(part for name in sorted(state) for part in (name, state[name])))

@@ -33,9 +33,10 @@ class Result:
         self.schedule, self.trail, self.wait_for = told.schedule, told.trail, told.wait_for()
         self._ending = {"deadlock": told.ending, "timer": told.ending, "broken": lambda: _sentence(told.error),
                         "invariant": told.wrong, "no progress": lambda: ""}[kind]()
-        if self._ending is None or kind == "deadlock" and told.machine.options():
-            raise KitError(f"the explorer found: {self.verdict}, after {told.schedule}, and a machine that is led there does "
-                           "not agree. Does something act upon a field that no class declares as `explored`?")
+        if self._ending is None or kind == "deadlock" and (told.machine.options() or not told.stuck):
+            raise KitError(f"the explorer found: {self.verdict}, after {told.schedule}, and a machine that is led "
+                           "there does not agree. Does the story do the same every time, and does nothing act upon a "
+                           "field that its class does not declare as `explored`?")
         if round_steps:
             whole = Retelling(story, [*steps, *round_steps])
             self.round = whole.schedule[len(told.schedule):]
@@ -45,8 +46,8 @@ class Result:
         """The counterexample as text: who did what in which order, who waits for what in the end, and why."""
         if self._told is None:
             return ""
-        lines = [f"{'the simplest way there' if self.simplest else 'a way there'}: {_count(self.steps, 'step')}, {_count(self.switches, 'forced switch')}",
-                 self._told.text()]
+        way = "the simplest way there" if self.simplest else "a way there"
+        lines = [f"{way}: {_count(self.steps, 'step')}, {_count(self.switches, 'forced switch')}", self._told.text()]
         if self.round:
             lines += ["and from there round and round:", self._going_round]
         lines += [self._ending] if self._ending else []
@@ -54,8 +55,8 @@ class Result:
         return "\n".join(lines)
 
     def __str__(self):
-        all_of_them = "all there are" if self.exhaustive else "not all there are" if self.verdict == "none" else "until found"
-        world = f"{_count(self.states, 'state')} looked at, {all_of_them}"
+        found = "not all there are" if self.verdict == "none" else "until it was found"
+        world = f"{_count(self.states, 'state')} looked at, {'all there are' if self.exhaustive else found}"
         once = " (like tasks and like elements counted once)" if self.counted_once else ""
         others = "".join(f"; {name} in {count:,}" for name, count in self.found.items() if self.exhaustive)
         return "\n".join(filter(None, [f"{self.verdict}: {world}{once}{others}", self.story()]))

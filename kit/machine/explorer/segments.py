@@ -12,6 +12,8 @@ first led to that stance.
     outcomes of a turn      ((stance, shared, answers), ...), one for each way the world may answer
 """
 
+from functools import partial
+
 from kit.machine.explorer.world import BROKEN, ENDED, World
 
 
@@ -39,7 +41,7 @@ class Segments(World):
         if stance == ENDED or shared in self.wrong or shared == BROKEN:
             return ()
         if maker == number:
-            return self._run(lambda: self._stand(maker, stance, shared, state), stance, shared)
+            return self._run(partial(self._stand, maker, stance, shared, state), stance, shared)
         swapped = list(range(len(self.makers)))
         swapped[number], swapped[maker] = maker, number
         there = list(state)
@@ -66,7 +68,7 @@ class Segments(World):
         options = [option for option in self.machine.options() if option not in self.machine.tasks]
         found = {}
         for who, stance in [(_who(option), getattr(option, "stance", None)) for option in options]:
-            outcomes = self._run(lambda: self._call_in(who, stance, shared, state), stance, shared)
+            outcomes = self._run(partial(self._call_in, who, stance, shared, state), stance, shared)
             found[who] = tuple([(None, then, answers) for _, then, answers in outcomes])
         return found
 

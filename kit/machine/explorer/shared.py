@@ -17,7 +17,7 @@ from collections import deque
 from functools import partial
 
 from kit.errors import BadInput
-from kit.machine.explorer.forms import ATOMS, CONSTANT, state_of
+from kit.machine.explorer.forms import ATOMS, CONSTANT, declared_fields, state_of
 from kit.tasks import Cpu, Task, Trap, World
 
 
@@ -183,15 +183,8 @@ class Shared:
     def _check_declared(self, value, names):
         for name in names:
             if not hasattr(value, name):
-                raise BadInput(f"class {type(value).__name__} declares {name!r} as explored, and {value!r} has no such field.")
-
-
-def declared_fields(kind):
-    """The fields that `kind` and its bases declare as explored, or None if nobody declares any."""
-    declared = [base.__dict__["explored"] for base in reversed(kind.__mro__) if "explored" in base.__dict__]
-    if not declared:
-        return None
-    return tuple(dict.fromkeys(name for names in declared for name in names))
+                raise BadInput(f"class {type(value).__name__} declares {name!r} as explored, and this one of it has no "
+                               "such field. Set it in __init__.")
 
 
 def _codes(code):

@@ -11,7 +11,7 @@ from itertools import count
 
 
 class Way:
-    """A way through the world: its `steps` [(who, answers, whether the switch is forced), ...] and the state it leads to."""
+    """A way through the world: `steps`, [(who, answers, whether the switch was forced), ...], and where it leads."""
 
     def __init__(self, steps, state):
         self.steps, self.state = steps, state

@@ -8,23 +8,32 @@ The replay string is the schedule of that run; whoever has the same story sees t
 machine.run(schedule=...).
 """
 
+import textwrap
+
 from kit.errors import BadInput, KitError
+from kit.machine.cpus import is_kept_out
 from kit.machine.explorer.forms import Forms
 from kit.machine.explorer.shared import Shared
 from kit.machine.explorer.told import Remembering
-from kit.machine.report import holders, holding, usual_causes, waiting, waits_for
+from kit.machine.report import WIDTH, holders, holding, name_of, usual_causes, waiting, waits_for
 from kit.machine.schedule import read_schedule
 from kit.tasks import Spin, Task
 from kit.trace import Trail, watch
 
-MENDS = (
+MENDS = (       # a shape as report.py names it, and what would mend it
     ("hold and wait", "take all that is needed at once, or keep more back than tasks * (each - 1), or let one task "
                       "at a time take several"),
-    ("taken in different orders", "take them in the same order everywhere"),
-    ("whoever holds it", "let whoever holds it go on without the waiter, or give it back before waiting"),
+    ("different orders", "take them in the same order everywhere"),
+    ("a second time", "do not take it again in what is called while it is held"),
+    ("whose holder", "do not wait, and do not let an interrupt in, while a spinlock is held"),
     ("a wake-up was lost", "look once more after queueing and before sleeping, and wake after every change that "
                            "somebody may wait for"),
 )
+WORDS = {       # how an event is told, by what it is
+    "step": "{label}", "sleep": "sleeps on {label}", "spin": "waits for {label}", "start": "starts", "end": "ends",
+    "yield": "lets others run: {label}", "timeout": "stops waiting for {label}", "irq": "interrupts",
+    "wake": "wakes {wakes}", "choose": "{label} {answer}", "served": "is served {element} by {label}",
+}
 
 
 class Run:
@@ -33,7 +42,8 @@ class Run:
     def __init__(self, story):
         self.machine = machine = Remembering()
         invariant = story(machine)
-        self.checks = [thing.check for thing in Shared(Forms(), machine.roots()).checks] + [invariant] * bool(invariant)
+        self.checks = [thing.check for thing in Shared(Forms(), machine.roots()).checks]
+        self.checks += [invariant] if invariant else []
         self.error, self.turns, self.trail = None, [], Trail()
         self._begun = len(machine.schedule)
 
@@ -46,7 +56,7 @@ class Run:
     def stuck(self):
         """The tasks that sleep or spin."""
         return [task for task in self.machine.tasks
-                if not task.finished and (task.asleep or type(task.request) is Spin and task.request.lock.owner)]
+                if task.asleep or type(task.request) is Spin and is_kept_out(task.request)]
 
     def take(self, option, answers, forced=False):
         """One more turn; time counts turns.  `turns` notes who had it, and what was seen."""
@@ -80,20 +90,23 @@ class Run:
         return lines
 
     def text(self, after=0):
-        """The run, but for the first turns, as a story: a line for each time that somebody goes on, then how it ended."""
+        """The run, but for the first turns, as a story: a line for each time that somebody goes on."""
         width = max((len(name) for name, _, _ in self.turns), default=0)
         lines = []
         for number, (name, forced, events) in enumerate(self.runs(after), 1):
             told = ", ".join(_tell(event, name) for event in events)
-            lines.append(f"{number:>4}. {name:<{width}}  {'(comes in between) ' if forced else ''}{told}")
+            lines += _wrapped(f"{number:>4}. {name:<{width}}  ", ("(comes in between) " if forced else "") + told)
         return "\n".join(lines)
 
     def ending(self):
         """Who waits for what, holding what; the usual cause by name, and what would mend it."""
-        lines = [f"  {task.name} {waiting(task).split(' since')[0]}, {holding(task)}" for task in self.stuck]
+        lines = []
+        for task in self.stuck:
+            lines += _wrapped("  ", f"{task.name} {waiting(task).split(' since')[0]}, {holding(task)}")
         for cause in usual_causes(self.stuck):
-            lines.append(f"usual cause: {cause}")
-            lines += [f"what would mend it: {mend}" for shape, mend in MENDS if shape in cause]
+            lines += _wrapped("usual cause: ", cause)
+            for mend in [mend for shape, mend in MENDS if shape in cause]:
+                lines += _wrapped("what would mend it: ", mend)
         return "\n".join(lines)
 
     def wait_for(self):
@@ -102,8 +115,9 @@ class Run:
         for task in self.stuck:
             wanted = waits_for(task)
             having = [holder.name for holder in holders(self.machine.tasks, wanted)]
-            held = [f"{thing} of {getattr(of, 'name', of)}" for thing, of in task.holds] + [str(lock) for lock in task.spinlocks]
-            graph[task.name] = {"waits for": str(getattr(wanted, "name", wanted)), "held by": having, "holds": held}
+            held = [f"{thing}" if of is thing else f"{thing} of {name_of(of)}" for thing, of in task.holds]
+            held += [lock.name for lock in task.spinlocks]
+            graph[task.name] = {"waits for": name_of(wanted), "held by": having, "holds": held}
         return graph
 
 
@@ -115,8 +129,8 @@ class Retelling(Run):
         for who, answers, forced in steps:
             option = next((option for option in self.machine.options() if self._is(option, who)), None)
             if option is None:
-                raise KitError(f"the explorer says that after {self.schedule!r} {who[1]} can go on, and a machine does not "
-                               "agree. Does the story do the same every time it is told?")
+                raise KitError(f"the explorer says that after {self.schedule!r} {who[1]} can go on, and a machine does "
+                               "not agree. Does the story do the same every time it is told?")
             self.take(option, answers, forced)
 
     def _is(self, option, who):
@@ -138,8 +152,9 @@ class Replay(Run):
         for position, (letter, answers) in enumerate(read_schedule(schedule), 1):
             options = {option.letter: option for option in self.machine.options()}
             if letter not in options:
-                raise BadInput(f"turn {position} of the schedule is {letter}, but only {', '.join(options) or 'nobody'} "
-                               "can go on there. Is it a schedule of this very story?")
+                able = ", ".join(options) or "nobody"
+                raise BadInput(f"turn {position} of the schedule is {letter}, but only {able} can go on there. "
+                               "Is it a schedule of this very story?")
             self.take(options[letter], answers, last in options and letter != last)
             last = letter
 
@@ -156,9 +171,12 @@ class Replay(Run):
 
 def _tell(event, name):
     """One event in words; `name` is whose turn it is."""
-    detail = " ".join(f"{key} {value}" for key, value in event.detail.items())
     whose = "" if event.task == name else f"{event.task}: "
-    words = {"step": "{label}", "sleep": "sleeps on {label}", "spin": "waits for {label}", "start": "starts", "end": "ends",
-             "wake": "wakes {detail}", "irq": "interrupts", "choose": "{label} {detail}", "timeout": "stops waiting for {label}",
-             "yield": "lets others run: {label}"}.get(event.what, "{what} {label} {detail}")
-    return whose + words.format(what=event.what, label=event.label, detail=detail.replace("wakes ", "")).rstrip()
+    if event.what in WORDS:
+        return whose + WORDS[event.what].format(label=event.label, **event.detail)
+    return whose + " ".join([event.what, event.label, *[f"{key} {value}" for key, value in event.detail.items()]])
+
+
+def _wrapped(before, text):
+    return textwrap.wrap(before + text, WIDTH, subsequent_indent=" " * len(before), break_long_words=False,
+                         break_on_hyphens=False)

@@ -29,7 +29,8 @@ SPARE = 64      # so many coroutines are kept in a stance; a thousand bytes each
 class Stance:
     """Where a task stands, and how the first one got there: from `before`, in `shared`, by `answers`."""
 
-    __slots__ = ("key", "maker", "before", "shared", "answers", "request", "flags", "spinlocks", "queue", "face", "spare")
+    __slots__ = ("key", "maker", "before", "shared", "answers", "request", "flags", "spinlocks", "queue", "face",
+                 "spare")
 
     def __init__(self, key, maker, before, shared, answers, task):
         self.key, self.maker = key, maker
@@ -181,7 +182,8 @@ class World:
             moved = {number for number, new in enumerate(tasks) if number != new}
             cpus = {self.machine.tasks[number].cpu.number for number in moved}
             arrivals = [self.forms.thaw(form).cpu.number for form in places[2][1:]]
-            if cpus & set(arrivals) or any(len(form) > 1 and number in cpus for number, form in enumerate(places[1][1:])):
+            interrupted = {number for number, form in enumerate(places[1][1:]) if len(form) > 1}
+            if cpus & (set(arrivals) | interrupted):
                 raise NotAlike(moved)
 
     def renamed_stance(self, number, elements):
