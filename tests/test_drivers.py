@@ -9,7 +9,7 @@ from kit.drivers.composite import Composite, part_of
 from kit.drivers.highmem import ISA_GFP, Bounce
 from kit.drivers.raid1 import Raid1
 from kit.drivers.supply import SUPPLIES
-from kit.gfp import GFP_ATOMIC
+from kit.gfp import GFP_ATOMIC, GFP_NOIO
 from kit.machine.core import Machine
 from kit.machine.disk import Disk
 from kit.memory.failing import Failing, nth
@@ -151,3 +151,45 @@ def test_resync_copies_a_window_and_gives_the_buffer_back(supply):
     m.machine.run()
     assert [disk.disk.served for disk in disks] == [1, 1]
     assert all(not task.holds for task in m.machine.tasks)
+
+
+# == Requests that are promised what they need =====================================================
+
+
+class ReservedPages:
+    """`free` pages, of which `kept` are reserved for good: two requests that want them are set up on a machine."""
+
+    def __init__(self, free, kept):
+        self.pages = Pages(zones=[Zone("NORMAL", 0, free, pages_min=0, max_order=1)])
+        self.supply = SUPPLIES["reservation"](self.pages)
+        self.source = self.supply.of("page", self.pages, kept)
+
+    async def request(self, count):
+        async with self.supply.request({self.pages: count}):
+            taken = [await self.source.alloc(GFP_NOIO) for _ in range(count)]
+        for page in taken:
+            await self.source.free(page)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 2), st.integers(1, 2))
+def test_of_two_cpus_that_want_the_last_pages_neither_misses_its_turn(seed, first, second):
+    """Only one can have its pages at a time, for the ledger has nothing else; the end of one is the other's turn."""
+    machine = Machine(seed=seed)
+    reserved = ReservedPages(free=2, kept=2)
+    for cpu, count in enumerate((first, second)):
+        machine.spawn(f"T{cpu}", reserved.request, count, cpu=cpu)
+    machine.run(pick=machine.random.choice)
+    assert all(task.finished for task in machine.tasks)
+    assert reserved.supply.claimed == {0: 0}
+    reserved.supply.check()
+
+
+@given(st.integers(0, 3), st.integers(0, 3), st.integers(1, 4))
+def test_a_look_at_what_would_be_granted_tells_the_truth_and_changes_nothing(kept, already, wanted):
+    reserved = ReservedPages(free=4, kept=kept)
+    supply, wants = reserved.supply, {0: wanted}
+    supply.grant({0: already})
+    before = str(supply.shape())
+    would = supply.would_grant(wants)
+    assert str(supply.shape()) == before
+    assert (supply.grant(wants) is not None) is would

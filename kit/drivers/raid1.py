@@ -39,10 +39,13 @@ class Write:
 class Raid1:
     """An array over `mirrors`, which are devices.  min_nr: how many r1bios are kept back."""
 
+    explored = ("mirrors", "bios", "r1bios", "buffers", "resync_done")
+
     def __init__(self, mirrors, bios, supply, kmalloc, pages, min_nr=NR_RAID1_BIOS):
         self.mirrors, self.bios, self.supply, self.pages = mirrors, bios, supply, pages
         self.r1bio_cache = kmalloc.cache(R1BIO_BYTES)
         self.r1bios = supply.of("r1bio", self.r1bio_cache, min_nr)
+        self.buffers = None     # until start_resync
         self.resync_done = WaitQueue("raid1.resync", "Only the end of a resync request wakes it.", of=self)
         self.name = "raid1.resync"
 

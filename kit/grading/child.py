@@ -22,6 +22,7 @@ MOST = 20_000              # an observation of more pieces is not handed back
 
 
 def main():
+    """Do the job on stdin and hand one frame back; the process ends here, by hand_back, and never returns."""
     job = json.loads(sys.stdin.buffer.read())
     write = _channel()
     sys.path.insert(0, job["home"])

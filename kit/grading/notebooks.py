@@ -67,6 +67,7 @@ def answer_to(exercise, notebook):
 
 
 def answer_cell(exercise, notebook):
+    """The cell itself, of a notebook as a dict: first those marked as its answer, else those that define its name."""
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     cells = [cell for cell in code if _answers(cell) == exercise.id] or \
         [cell for cell in code if defines(cell["source"], exercise.name)]

@@ -25,14 +25,13 @@ Left out: reservations that move from zone to zone; each unit is promised in one
 """
 
 from kit.errors import BadInput, KitError
-from kit.gfp import DMA, GFP_KERNEL, HIGHMEM
+from kit.gfp import GFP_KERNEL
 from kit.locks import WaitQueue
+from kit.memory.attempts import ZONE_BITS
 from kit.memory.availability import Availability
 from kit.memory.policies import COUNTED, REFUSING, WAITING
 from kit.memory.reservation import Account, Reservation
 from kit.traps import might_sleep, sleep, step
-
-ZONE_BITS = DMA | HIGHMEM
 
 
 class PromiseBroken(KitError):
@@ -82,11 +81,18 @@ class Ledger:
                 return None
         return reservation
 
+    def would_grant(self, *need, **more):
+        """Whether try_reserve would say yes; promises nothing and wakes nobody."""
+        reservation = self.try_reserve(*need, **more)
+        if reservation is not None:
+            reservation.undo()
+        return reservation is not None
+
     @might_sleep
     async def reserve(self, pages=0, blocks=None, objects=None, gfp=GFP_KERNEL):
         """The same Reservation; sleeps until the answer is yes."""
         while (reservation := self.try_reserve(pages, blocks, objects, gfp)) is None:
-            await self.wait_for_change(lambda: self._would_grant(pages, blocks, objects, gfp))
+            await self.wait_for_change(lambda: self.would_grant(pages, blocks, objects, gfp))
         return reservation
 
     # -- Asked by the page allocator and the page cache, each one instant --------------------------------
@@ -224,12 +230,6 @@ class Ledger:
     def _could_pin(self, page):
         zone = self.pages.zone_of(page).name
         return self.available[zone].fits_without(page, 0, self.promised[zone])
-
-    def _would_grant(self, *need):
-        reservation = self.try_reserve(*need)
-        if reservation is not None:
-            reservation.undo()
-        return reservation is not None
 
     def _available_at(self, page):
         return self.available[self.pages.zone_of(page).name]

@@ -57,7 +57,8 @@ class Policy:
 
 _WAITS = Attempts("reserving, waiting", once=(spare_free, spare_clean, atomic),
                   again=(kswapd, wait_for_memory, spare_free, spare_clean))
-_REFUSES = Attempts("reserving, refusing", once=(spare_free, spare_clean, kswapd, atomic, refuse), again=(wait_for_memory,))
+_REFUSES = Attempts("reserving, refusing", once=(spare_free, spare_clean, kswapd, atomic, refuse),
+                    again=(wait_for_memory,))
 
 COUNTED = Policy("counted at the grant only", asks=False, attempts=_WAITS)
 REFUSING = Policy("refusing", asks=True, attempts=_REFUSES)

@@ -16,7 +16,8 @@ everybody.  A cache that keeps its slabs' own data in another cache reserves tha
 """
 
 from kit.errors import KitError
-from kit.gfp import DMA, HIGHMEM
+from kit.gfp import DMA
+from kit.memory.attempts import ZONE_BITS
 from kit.traps import hold, let_go
 
 
@@ -33,7 +34,7 @@ class Reservation:
     explored = ("left", "zones", "out")
 
     def __init__(self, ledger, gfp):
-        self.ledger, self.zonelist = ledger, ledger.pages.zonelists[gfp & (DMA | HIGHMEM)]
+        self.ledger, self.zonelist = ledger, ledger.pages.zonelists[gfp & ZONE_BITS]
         self.left = {}
         self.zones = {}         # order -> where its units are promised, a zone a unit
         self.out = []           # (element, kind, zone or None), taken and not put back

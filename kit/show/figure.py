@@ -47,7 +47,8 @@ class Picture:
 
 def picture(paint, alt, caption="", size=(7.5, 3.0)):
     """The Picture that `paint(axes)` draws on one set of axes, `size` inches wide and high."""
-    from matplotlib import rc_context           # slow to import, and only figures need it
+    # Here and not above: it is slow to import, and only figures need it.
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     with rc_context(_STYLE):

@@ -26,7 +26,8 @@ def served_by_rung(served, caption="", title="allocations, by the rung that serv
         if len(runs) > 1:
             axes.legend(frameon=False)
 
-    return picture(paint, _sentence(title, runs), caption, size=(7.5, 0.6 + 0.35 * len(rungs) * max(1, len(runs) * 0.6)))
+    height = 0.6 + 0.35 * len(rungs) * max(1, len(runs) * 0.6)
+    return picture(paint, _sentence(title, runs), caption, size=(7.5, height))
 
 
 def _sentence(title, runs):
