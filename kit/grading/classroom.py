@@ -17,6 +17,7 @@ import hashlib
 import html
 import io
 import json
+import multiprocessing
 import os
 import re
 from collections import Counter
@@ -46,8 +47,10 @@ def grade_class(folder, out, number=None, pattern=PATTERN, roster=(), executor=N
     if not any(id.startswith(number + "-") for id in exercises()):
         raise BadInput(f"the kit has no set {number}.")
     chosen = {id: last_of(files, number) for id, files in found.items()}
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"{out} is a file: name a folder for the results.")
     out.mkdir(parents=True, exist_ok=True)
-    with executor or concurrent.futures.ProcessPoolExecutor(jobs) as pool:
+    with executor or concurrent.futures.ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         reports = _graded(pool, {id: path for id, path in chosen.items() if path}, number, out / "reports", progress)
     rows = {id: reports.get(id) for id in sorted(chosen, key=_natural)}
     _write(out, number, folder, rows, chosen)
@@ -192,7 +195,7 @@ def _summary(number, ids, rows):
 
 
 def _kind(report):
-    return report.misconception or report.note or "none of the well-known ones"
+    return report.misconception or report.note.partition(":")[0] or "none of the well-known ones"
 
 
 def _page(id, reports):
