@@ -3,19 +3,7 @@
 The problem: nearly all memory of a busy machine holds copies of disk blocks.  A clean copy is as
 good as a free page, for it can be dropped on the spot; a dirty one is not, for it must be written
 first, and writing takes memory.  The idea: remember of each page what stands between it and the
-free list, and keep all of them in the order in which they were last wanted.
-
-    dirty       changed since it was read; must be written before it can go
-    writing     under write-out: handed to whoever writes, and not done yet (locked, in 2.5.1)
-    launder     ... by somebody who was freeing memory, and for whom others may wait (PG_launder)
-    locked      being filled or otherwise busy
-    mapped      in the page table of a process, which must give it up first
-    users       somebody holds a reference (2.5.1 counts them in page->count, with the cache's own)
-
-A page with none of these is *droppable*.  Two lists hold all pages: `inactive`, scanned from its
-old end for pages to free, and `active`, spared for the time being.  A page enters inactive; used
-there once, it is marked referenced; used again, it moves to active (mark_page_accessed).  When
-active grows beyond about two thirds, its oldest unreferenced pages move back (refill_inactive).
+free list (page.py), and keep all of them in the order in which they were last wanted (lru.py).
 
 What is always true (`check()`): every cached page is in exactly one of the two lists, is handed out
 by the page allocator and not free; `dirty`, `writing` and `droppable` hold just the pages that are so.
@@ -36,49 +24,24 @@ from kit import trace
 from kit.errors import BadInput
 from kit.gfp import GFP_HIGHUSER
 from kit.locks import WaitQueue
+from kit.memory.lru import TwoLists
+from kit.memory.page import Page, why_not
 from kit.traps import might_sleep, never_sleeps, note, sleep, step
 
 
-class Page:
-    """A page of the cache: which frame, what of, and what stands between it and the free list."""
-
-    __slots__ = ("active", "dirty", "key", "launder", "locked", "mapped", "pfn", "referenced", "users", "wait",
-                 "writing", "zone")
-    explored = ("dirty", "launder", "locked", "mapped", "referenced", "users", "wait", "writing")
-
-    def __init__(self, key, pfn, zone):
-        self.key, self.pfn, self.zone = key, pfn, zone
-        self.dirty = self.writing = self.launder = self.locked = self.mapped = False
-        self.referenced = self.active = False
-        self.users = 0          # references beside the cache's own
-        self.wait = None        # who waits until it is neither locked nor under write-out
-
-    def __repr__(self):
-        return f"page {self.pfn} ({self.key})"
-
-    @property
-    def busy(self):
-        return self.locked or self.writing
-
-    @property
-    def droppable(self):
-        return not (self.dirty or self.writing or self.locked or self.mapped or self.users)
-
-
-class PageCache:
+class PageCache(TwoLists):
     """The page cache over the page allocator `pages`.
 
     readpage, writepage: coroutine functions given a Page; without them reading takes no time, and
     writing is impossible.  Neither is called while the page could be dropped meanwhile.
     """
 
-    explored = ("cached", "active", "inactive", "dirty", "writing", "mapped")
+    explored = ("cached", "dirty", "writing", "mapped")
 
     def __init__(self, pages, readpage=None, writepage=None):
+        super().__init__()
         self.pages, self.readpage, self.writepage = pages, readpage, writepage
         self.cached = {}                                # by key
-        # The old end is first.  (An OrderedDict finds its first entry at once; a dict may search for it.)
-        self.active, self.inactive = OrderedDict(), OrderedDict()
         self.dirty, self.writing, self.mapped = OrderedDict(), OrderedDict(), OrderedDict()     # longest so first
         self.droppable = OrderedDict()
         self.ledger = None
@@ -243,7 +206,7 @@ class PageCache:
     def drop(self, page):
         """Forget a droppable page and give its frame back; returns the number of pages freed: 1."""
         if not page.droppable:
-            raise BadInput(f"{page} cannot be dropped: it is {' and '.join(_why_not(page))}.")
+            raise BadInput(f"{page} cannot be dropped: it is {' and '.join(why_not(page))}.")
         self._forget(page)
         self.pages.put(page.pfn)
         return 1
@@ -255,43 +218,6 @@ class PageCache:
         self.dropped += 1
         if trace.watchers:
             note("drop", page.key, page=page.pfn)
-
-    # -- The two lists -------------------------------------------------------------------------------
-
-    def mark_accessed(self, page):
-        """Used once in inactive: referenced.  Used again: active, where it has to be used anew."""
-        if page.referenced and not page.active:
-            self._move(page, active=True)
-            page.referenced = False
-        else:
-            page.referenced = True
-
-    def oldest_inactive(self):
-        """The page at the old end of inactive, which goes to the young end: it has had its look.  None if empty."""
-        if not self.inactive:
-            return None
-        pfn = next(iter(self.inactive))
-        self.inactive.move_to_end(pfn)
-        return self.inactive[pfn]
-
-    def refill_inactive(self, count):
-        """Look at `count` pages of the old end of active: the referenced stay once more, the others move back."""
-        for _ in range(min(count, len(self.active))):
-            pfn, page = next(iter(self.active.items()))
-            if page.referenced:
-                page.referenced = False
-                self.active.move_to_end(pfn)
-            else:
-                self._move(page, active=False)
-                page.referenced = True      # one use brings it back
-
-    def _move(self, page, active):
-        del self._list_of(page)[page.pfn]
-        page.active = active
-        self._list_of(page)[page.pfn] = page
-
-    def _list_of(self, page):
-        return self.active if page.active else self.inactive
 
     # -- The one door through which a page changes -----------------------------------------------------
 
@@ -353,8 +279,3 @@ class PageCache:
             assert (page.pfn in self.mapped) == page.mapped, f"{page} is counted as mapped wrongly"
         for pages in (self.dirty, self.writing, self.mapped, self.droppable):
             assert pages.keys() <= self.active.keys() | self.inactive.keys(), "a page that was dropped is still counted"
-
-
-def _why_not(page):
-    reasons = [flag for flag in ("dirty", "locked", "mapped") if getattr(page, flag)]
-    return reasons + ["under write-out"] * page.writing + ["held by a user"] * bool(page.users)
