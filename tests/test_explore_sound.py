@@ -6,6 +6,7 @@ harms there are, and the fewest forced switches and steps to the worst have to b
 
 import functools
 import gc
+import hashlib
 
 import pytest
 from plain import KINDS, plain
@@ -43,7 +44,7 @@ def compare(seed):
 
 
 def test_merged_equals_unmerged():
-    assert sum(compare(seed) for seed in range(60)) > 40
+    assert sum(compare(seed) for seed in range(45)) > 30
 
 
 @pytest.mark.slow
@@ -264,3 +265,10 @@ def test_frames_tell_bound_from_unbound():
         call.close()
         machine.close()
     assert forms[0] != forms[1]
+
+
+def test_every_python_counts_the_same():
+    """The same worlds, states and schedules under CPython 3.11, 3.12 and 3.13: the digest is that of all three."""
+    results = [explore(program(seed, with_interrupt=seed % 4 == 1, alike=seed % 2 == 0)) for seed in range(130)]
+    told = repr([(result.verdict, result.states, result.schedule) for result in results])
+    assert hashlib.sha256(told.encode()).hexdigest()[:16] == "c32ae1fb040ba14c"

@@ -82,10 +82,12 @@ class Frames:
     def _frame(self, call, frame):
         if frame is None:
             return "over"
-        bound = ("bound", *frame.f_locals)
+        bound = ("bound", *sorted(frame.f_locals))
         parts = gc.get_referents(call)
         start = next(i for i, part in enumerate(parts) if part is frame)
         start = next(i for i in range(start, len(parts)) if parts[i] is frame.f_code)
+        if parts[-1] is None:
+            parts.pop()     # once it has handled an exception, a frame says that it handles none now
         return ("frame", self.forms.of(frame.f_code), frame.f_lasti, bound, *self._forms(parts[start + 1:]))
 
     def _function(self, value):
