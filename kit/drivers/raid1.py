@@ -39,7 +39,7 @@ class Write:
 class Raid1:
     """An array over `mirrors`, which are devices.  min_nr: how many r1bios are kept back."""
 
-    explored = ("mirrors", "bios", "r1bios", "buffers", "resync_done")
+    explored = ("buffers",)
 
     def __init__(self, mirrors, bios, supply, kmalloc, pages, min_nr=NR_RAID1_BIOS):
         self.mirrors, self.bios, self.supply, self.pages = mirrors, bios, supply, pages
