@@ -19,6 +19,7 @@ def add_parser(subparsers):
     _add_pool(stories)
     _add_ladder(stories)
     _add_driver(stories)
+    _add_random(stories)
 
 
 def _add_pool(stories):
@@ -48,6 +49,26 @@ def _add_driver(stories):
     _common(parser, lambda args, worlds: _story_in(args.file), ())
 
 
+def _add_random(stories):
+    parser = stories.add_parser("random", help="a thousand arbitrary drivers: which of them hang, and by which rule",
+                                description="Make arbitrary drivers from seeds, explore each, and set what was found "
+                                            "beside what the rules of deadlock say. Some two minutes for a thousand.")
+    parser.add_argument("--count", type=_count, default=1000, metavar="N", help="how many drivers (1000)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the seed of the first (0)")
+    parser.add_argument("--json", action="store_true", help="every driver and what was found, as JSON")
+    parser.set_defaults(func=run_random)
+
+
+def run_random(args):
+    """Explore many drivers; prints how many hang under which rule, and every disagreement."""
+    from tqdm import tqdm
+
+    from kit.drivers import random_driver
+    seeds = range(args.seed, args.seed + args.count)
+    findings = random_driver.sweep(seeds, progress=lambda wrapped: tqdm(wrapped, unit="driver", disable=None))
+    print(random_driver.as_json(findings) if args.json else random_driver.table(findings))
+
+
 def _common(parser, story, sizes):
     parser.add_argument("--whole", action="store_true", help="look at every state, even after a deadlock was found")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
@@ -68,6 +89,12 @@ def run(args):
 def _size(text):
     if not text.isdecimal() or not 1 <= int(text) <= 99:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 99")
+    return int(text)
+
+
+def _count(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of drivers")
     return int(text)
 
 
