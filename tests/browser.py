@@ -34,6 +34,9 @@ KERNEL_IS_IDLE = """() => {
     const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
     return kernel?.connectionStatus === "connected" && kernel.status === "idle";
 }"""
+# Between two cells the kernel is idle as well; a cell that still waits for it shows an asterisk, `[*]:`.
+NOTHING_WAITS = f"""() => ({KERNEL_IS_IDLE})() &&
+    ![...document.querySelectorAll(".jp-InputPrompt")].some(prompt => prompt.textContent.includes("*"))"""
 RUN_ALL = """async () => { await window.jupyterapp.commands.execute("notebook:run-all-cells"); }"""
 NOTEBOOK = "() => window.jupyterapp.shell.currentWidget.content.model.toJSON()"
 
@@ -149,9 +152,9 @@ class Reader:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def run_all(self):
-        """Run All Cells, and wait until the kernel is idle again."""
+        """Run All Cells, and wait until none of them waits for the kernel any more."""
         self.page.evaluate(RUN_ALL)
-        self.page.wait_for_function(KERNEL_IS_IDLE)
+        self.page.wait_for_function(NOTHING_WAITS)
 
     def errors(self):
         """The unannounced errors among the outputs, a sentence each."""
