@@ -16,6 +16,7 @@ from kit.errors import KitError
 COMMANDS = (
     "kit.commands.lab",
     "kit.commands.explore",
+    "kit.commands.debate",
     "kit.commands.recording",
     "kit.commands.exercises",
     "kit.commands.grade",

@@ -1,1 +1,1 @@
-"""debate: sixteen claims of the two mails, each with its words, its experiment, and its verdict."""
+"""debate: claims of the two mails, each with its words, its experiment, and its verdict."""

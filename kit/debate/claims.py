@@ -1,0 +1,14 @@
+"""claims: all claims that are tried, in the order of the mails: Molnar's, then LaHaise's."""
+
+from kit.debate import composite_trial, frontier, half_full_trial, ladder_trial, lock_trial
+from kit.errors import BadInput
+
+CLAIMS = {one.name: one for one in (
+    frontier.M2, ladder_trial.M3, lock_trial.M4, composite_trial.M6, frontier.L2, half_full_trial.L6)}
+
+
+def claim(name):
+    """The claim of that name, M3 or m3; BadInput, with those that there are, if it is not tried here."""
+    if name.upper() not in CLAIMS:
+        raise BadInput(f"no claim {name!r} is tried here. There are: {', '.join(CLAIMS)}.")
+    return CLAIMS[name.upper()]

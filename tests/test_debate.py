@@ -1,0 +1,130 @@
+"""The trial: verdicts come from the evidence alone, could be others, and are the same for everybody."""
+
+import json
+
+import pytest
+
+from kit.__main__ import main
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, UNDECIDABLE, Claim, Evidence, Verdict
+from kit.debate.claims import CLAIMS, claim
+from kit.debate.hearing import _finding, hear
+from kit.errors import BadInput
+
+QUICK = [name for name in CLAIMS if name not in ("M2", "L2")]
+SMALL = {"M2": {"loads": ("one page a write",), "reserves": (1, 4)}, "L2": {"reserves": (4, 16), "marks": (0,)}}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_the_verdict_is_that_of_the_table_and_the_same_seed_gives_the_same_table(name):
+    one = CLAIMS[name]
+    evidence, verdict = one.trial(3, **SMALL.get(name, {}))
+    again, _ = one.trial(3, **SMALL.get(name, {}))
+    assert evidence == again
+    assert verdict == one.judge(Evidence(evidence.columns, evidence.rows))
+    assert verdict.word in (HOLDS, FAILS, DEPENDS, UNDECIDABLE) and verdict.because
+    assert bool(verdict.on) == (verdict.word == DEPENDS), "what it depends on is named"
+
+
+@pytest.mark.parametrize("name", [name for name, one in CLAIMS.items() if one.overturning])
+def test_what_overturns_a_verdict_does(name):
+    one = CLAIMS[name]
+    _, verdict = one.trial(0, **SMALL.get(name, {}))
+    _, other = one.trial(0, **one.overturning)
+    assert verdict.word != other.word
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_claim_is_whole(name):
+    one = CLAIMS[name]
+    assert one.name == name and len(one.words) < 120
+    assert all((one.question, one.molnar, one.lahaise, one.overturned_by))
+
+
+def frontier(**ends):
+    """A table of the frontier: how each supply ends in worlds of reserve 1 and 16."""
+    rows = (("a load", 1, 0, *(end[0] for end in ends.values())), ("a load", 16, 0, *(end[1] for end in ends.values())))
+    return Evidence(("load", "reserve", "low mark", *ends), rows)
+
+
+DONE, HUNG, BOTH = ("finished", "finished"), ("hung", "hung"), ("hung", "finished")
+
+
+@pytest.mark.parametrize("plain, mempool, word", [(HUNG, DONE, HOLDS), (DONE, DONE, HOLDS), (HUNG, BOTH, DEPENDS),
+                                                  (BOTH, BOTH, FAILS), (HUNG, HUNG, FAILS)])
+def test_m2_can_come_out_every_way(plain, mempool, word):
+    assert CLAIMS["M2"].judge(frontier(plain=plain, mempool=mempool)).word == word
+
+
+@pytest.mark.parametrize("mempool, reservation, word", [
+    (BOTH, DONE, HOLDS), (BOTH, BOTH, HOLDS), (DONE, BOTH, FAILS), (("finished", "hung"), BOTH, DEPENDS)])
+def test_l2_can_come_out_every_way(mempool, reservation, word):
+    assert CLAIMS["L2"].judge(frontier(mempool=mempool, reservation=reservation)).word == word
+
+
+@pytest.mark.parametrize("in_alloc, in_free, word", [(0, 0, HOLDS), (0, 1, DEPENDS), (1, 1, FAILS)])
+def test_m4_counts_both_calls(in_alloc, in_free, word):
+    table = Evidence(("refused beneath", "in alloc", "in free", "locks beneath"), (("0%", in_alloc, in_free, 200),))
+    assert CLAIMS["M4"].judge(table).word == word
+
+
+@pytest.mark.parametrize("whole, shorter, alone, word", [
+    ("finished", "hung", "hung", HOLDS), ("hung", "finished", "hung", FAILS), ("finished", "hung", "finished", FAILS)])
+def test_m3_weighs_the_whole_ladder_against_less(whole, shorter, alone, word):
+    ladders = {"the whole ladder": whole, "without SKIM": shorter, "the allocator alone": alone}
+    rows = tuple((ladder, "says no", end, end, 0, 9) for ladder, end in ladders.items())
+    table = Evidence(("ladder", "beneath", "six tasks", "one takes all", "slept", "turns"), rows)
+    assert CLAIMS["M3"].judge(table).word == word
+
+
+@pytest.mark.parametrize("done, word", [((1, 2, 1, 1), HOLDS), ((1, 2, 1, 2), DEPENDS), ((2, 2, 2, 2), FAILS),
+                                        ((1, 1, 1, 2), FAILS)])
+def test_m6_can_come_out_every_way(done, word):
+    ways = ("pool, one by one", "pool of pairs", "reservation, one by one", "reservation of both")
+    table = Evidence(("way", "tasks: 3", "of schedules"), tuple((way, count, 2) for way, count in zip(ways, done)))
+    assert CLAIMS["M6"].judge(table).word == word
+
+
+@pytest.mark.parametrize("half, word", [(("none", "none"), FAILS), (("none", "deadlock"), DEPENDS),
+                                        (("deadlock", "deadlock"), HOLDS)])
+def test_l6_wants_a_world_that_the_condition_alone_hangs(half, word):
+    rows = tuple(("drivers", beneath, end, "none", 9, 9) for beneath, end in zip(("one", "another"), half))
+    table = Evidence(("drivers", "beneath", "if half full", "if not empty", "states", "states too"), rows)
+    assert CLAIMS["L6"].judge(table).word == word
+
+
+def test_a_verdict_that_changes_with_the_seed_depends_on_chance():
+    table = Evidence(("what", "how much"), (("one", 1),))
+    words = {0: (table, Verdict(HOLDS, "it did")), 1: (table, Verdict(FAILS, "it did not"))}
+    verdict = _finding("M4", words).verdict
+    assert (verdict.word, verdict.on) == (DEPENDS, "chance")
+    assert "fails under 1, holds under 1" in verdict.because
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUICK)
+def test_a_quick_verdict_is_the_same_under_twenty_seeds(name):
+    finding, = hear([name], range(20))
+    assert len(set(finding.words_by_seed.values())) == 1
+
+
+def test_an_unknown_claim_is_told_which_there_are():
+    with pytest.raises(BadInput, match="M99.*There are: M2, M3"):
+        claim("M99")
+    assert isinstance(claim("m4"), Claim)
+
+
+def test_the_command_shows_evidence_beside_the_verdict(capsys):
+    assert main(["debate", "M4", "l6"]) == 0
+    said = capsys.readouterr().out
+    assert "refused beneath" in said and said.index("refused beneath") < said.index("Verdict: holds")
+    assert said.rstrip().splitlines()[-2:] == ["  M4  Ingo Molnar   holds",
+                                               "  L6  Ben LaHaise   depends on the allocator beneath"]
+
+
+def test_the_command_says_the_same_as_json_on_two_workers(capsys):
+    said = []
+    for more in ([], ["--jobs", "2"]):
+        assert main(["debate", "M3", "--json", *more]) == 0
+        said.append(json.loads(capsys.readouterr().out))
+    assert said[0] == said[1]
+    assert said[0][0]["verdict"] == DEPENDS
