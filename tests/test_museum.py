@@ -1,0 +1,167 @@
+"""The museum: every bug in the form that had it and not in the one that mended it; what the five levels need."""
+
+import pytest
+
+from kit.drivers.small_worlds import borrower
+from kit.errors import BadInput
+from kit.gfp import GFP_ATOMIC, GFP_KERNEL, GFP_NOFS
+from kit.machine.explore import explore
+from kit.memory.mempool import MAIL, Mempool
+from kit.memory.promises import Refusing, Sleeping, Wavering
+from kit.museum import forms, levels
+from kit.museum.bugs import BUGS
+from kit.museum.forms import FORMS, bulk, straight_line
+
+# == The bugs ========================================================================================
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_the_form_that_had_the_bug_shows_it_and_the_one_that_mended_it_does_not(name):
+    bug = BUGS[name]
+    had, mended = bug.explored()
+    assert had.verdict == bug.verdict
+    assert mended.verdict == bug.left and mended.exhaustive
+
+
+def test_only_the_five_seconds_leave_a_harm_behind_and_it_is_the_timer():
+    assert {bug.name: bug.left for bug in BUGS.values() if bug.left != "none"} == {
+        "sleep through plenty": "only a timer can continue"}
+
+
+def test_a_lost_wake_up_leaves_one_of_two_waiters_asleep_and_nobody_to_wake_him():
+    had, _ = BUGS["lost wake-up"].explored()
+    waiting, = had.wait_for.values()
+    assert waiting == {"waits for": "pool", "held by": [], "holds": []}
+    assert "is served new 1 by ASK" in had.story()      # the woken one leaves the pool full
+
+
+# == The forms =======================================================================================
+
+
+def test_each_form_makes_a_full_pool_that_gives_and_takes():
+    forms.check()
+    for form in FORMS.values():
+        pool = form.create(2, Refusing(2))
+        pool.free(pool.alloc(GFP_KERNEL))
+        assert len(pool.elements) == 2, form.name
+        pool.check()
+
+
+def test_since_september_2002_a_caller_without_fs_does_not_insist():
+    asked = []
+
+    class Telling(Refusing):
+        async def alloc(self, gfp):
+            asked.append(gfp)
+            return self._take()
+
+    for name in ("2.5.1", "September 2002"):
+        pool = FORMS[name].create(2, Telling(2))
+        asked.clear()
+        pool.alloc(GFP_NOFS), pool.alloc(GFP_NOFS)
+        assert bool(asked) == (name == "2.5.1"), name
+
+
+def test_several_at_once_are_all_or_none_and_never_more_than_the_pool():
+    pool = FORMS["2012"].create(3, Refusing(3))
+    assert sorted(bulk(pool, 3)) == ["e0", "e1", "e2"] and not pool.elements
+    with pytest.raises(BadInput):
+        bulk(pool, 4)
+
+
+class Told:
+    """What tasks were told, in order.  `reached` gathers it over all states: it is no state itself."""
+
+    explored = ("lines",)
+
+    def __init__(self, reached):
+        self.lines, self.reached = [], reached
+
+    def check(self):
+        self.reached.add(tuple(self.lines))
+
+
+async def _asks(pool, told, gfp, take):
+    held = []
+    for _ in range(take):
+        element = await pool.alloc(gfp)
+        told.lines.append((len(held), element))
+        held += [] if element is None else [element]
+    for element in held:
+        await pool.free(element)
+
+
+def _reached(make, promise, elements, asking):
+    """The verdict, the simplest way to it, the number of states, and all that tasks can be told."""
+    reached = set()
+
+    def story(machine):
+        told = Told(reached)
+        pool = make(elements, promise(elements))
+        for number, (gfp, take) in enumerate(asking):
+            machine.spawn(chr(ord("A") + number), _asks, pool, told, gfp, take)
+    result = explore(story, whole=True, symmetric=False)
+    assert result.exhaustive
+    return result.verdict, result.steps, result.switches, result.found, result.states, reached
+
+
+ASKING = ([(GFP_KERNEL, 1), (GFP_KERNEL, 2)], [(GFP_KERNEL, 2), (GFP_ATOMIC, 1)], [(GFP_KERNEL, 2), (GFP_KERNEL, 2)])
+
+
+@pytest.mark.parametrize("promise", [Refusing, pytest.param(Wavering, marks=pytest.mark.slow), Sleeping])
+@pytest.mark.parametrize("elements", [1, 2, 3])
+def test_2_5_1_in_one_piece_reaches_exactly_what_its_ladder_reaches(promise, elements):
+    for asking in ASKING:
+        one, other = (_reached(make, promise, elements, asking) for make in (straight_line, FORMS["2.5.1"].create))
+        assert one == other
+        assert len(one[-1]) > 1
+
+
+def test_the_comparison_would_tell_the_mails_ladder_from_2_5_1():
+    asking = [(GFP_KERNEL, 2)]
+    mail = _reached(lambda *what: Mempool.create(*what, ladder=MAIL), Sleeping, 2, asking)
+    assert mail[0] == "none" and _reached(straight_line, Sleeping, 2, asking)[0] == "deadlock"
+
+
+# == The five levels =================================================================================
+
+
+def test_one_task_that_takes_two_of_two_hangs_in_2_5_1_and_not_in_the_mail():
+    row, = levels.table(sizes=[(2, 1, 2)], beneath=["(c2) sleeping"])
+    assert row.verdicts["2.5.1"] == "deadlock" and row.charged("2.5.1")
+    assert row.verdicts["mail"] == "none" and not row.charged("mail")
+
+
+def test_the_mails_rule_is_charged_where_the_pool_has_enough_for_all():
+    for row in levels.table(sizes=[(3, 3, 1), (4, 2, 2)], beneath=["(c2) sleeping"]):
+        assert row.charged("mail") and row.charged("2.5.1") and row.verdicts["2005"] == "none", row
+
+
+@pytest.mark.slow
+def test_what_the_levels_need_from_the_allocator_beneath():
+    rows = list(levels.table(sizes=[size for size in levels.SIZES if size not in ((4, 2, 2), (3, 2, 2))]))
+    for row in rows:
+        if row.beneath[:3] in ("(a)", "(b)"):
+            assert set(row.verdicts.values()) == {"none" if row.avoidable else "deadlock"}, row
+            assert not any(map(row.charged, levels.LADDERS)), row
+        elif row.beneath == "(c2) sleeping":
+            assert row.verdicts["insist first"] == "deadlock", row
+            assert (row.verdicts["never insist"] == "none") == row.avoidable, row
+        else:
+            assert row.verdicts["mail"] == row.verdicts["2.5.1"] == row.verdicts["pool first"] == "none", row
+    charged = {(row.elements, row.tasks, row.take, name) for row in rows for name in ("mail", "2.5.1")
+               if row.charged(name)}
+    assert charged == {(3, 3, 1, "mail"), (3, 3, 1, "2.5.1"), (2, 2, 1, "2.5.1"), (2, 1, 2, "2.5.1")}
+
+
+@pytest.mark.slow
+def test_six_tasks_on_four_elements_hang_in_the_mails_ladder_only_by_insisting():
+    def story(form):
+        def told(machine):
+            pool = FORMS[form].create(4, Sleeping(4))
+            for name in "ABCDEF":
+                machine.spawn(name, borrower, pool, 1, 1)
+        return told
+    assert explore(story("mail")).verdict == "deadlock"
+    never = explore(story("never insist"))
+    assert never.verdict == "none" and never.exhaustive
