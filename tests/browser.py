@@ -34,10 +34,18 @@ KERNEL_IS_IDLE = """() => {
     const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
     return kernel?.connectionStatus === "connected" && kernel.status === "idle";
 }"""
-# Between two cells the kernel is idle as well; a cell that still waits for it shows an asterisk, `[*]:`.
-NOTHING_WAITS = f"""() => ({KERNEL_IS_IDLE})() &&
-    ![...document.querySelectorAll(".jp-InputPrompt")].some(prompt => prompt.textContent.includes("*"))"""
-RUN_ALL = """async () => { await window.jupyterapp.commands.execute("notebook:run-all-cells"); }"""
+# Between two cells the kernel is idle as well: it is done when every cell has run, or one has failed unannounced.
+IT_IS_DONE = f"""() => {{
+    const code = window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
+        .filter(cell => cell.cell_type === "code" && [cell.source].flat().join("").trim());
+    const failed = code.some(cell => cell.outputs.some(output => output.output_type === "error")
+        && !(cell.metadata.tags ?? []).includes("raises-exception"));
+    return ({KERNEL_IS_IDLE})() && (failed || code.every(cell => cell.execution_count));
+}}"""
+RUN_ALL = """async () => {
+    await window.jupyterapp.commands.execute("notebook:clear-all-cell-outputs");
+    await window.jupyterapp.commands.execute("notebook:run-all-cells");
+}"""
 NOTEBOOK = "() => window.jupyterapp.shell.currentWidget.content.model.toJSON()"
 
 # What a widget shows as an answer: its texts and pictures, not the control's own read-out.
@@ -152,9 +160,9 @@ class Reader:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def run_all(self):
-        """Run All Cells, and wait until none of them waits for the kernel any more."""
+        """Run All Cells, and wait until they have run, or one has failed."""
         self.page.evaluate(RUN_ALL)
-        self.page.wait_for_function(NOTHING_WAITS)
+        self.page.wait_for_function(IT_IS_DONE)
 
     def errors(self):
         """The unannounced errors among the outputs, a sentence each."""
