@@ -8,8 +8,8 @@ from kit.gfp import GFP_ATOMIC, GFP_KERNEL, GFP_NOFS
 from kit.machine.explore import explore
 from kit.memory.mempool import MAIL, Mempool
 from kit.memory.promises import Refusing, Sleeping, Wavering
-from kit.museum import forms, levels
-from kit.museum.bugs import BUGS
+from kit.museum import forms, levels, visit
+from kit.museum.bugs import BUGS, lost_wakeup, stacked, stampede
 from kit.museum.forms import FORMS, bulk, straight_line
 
 # == The bugs ========================================================================================
@@ -33,6 +33,41 @@ def test_a_lost_wake_up_leaves_one_of_two_waiters_asleep_and_nobody_to_wake_him(
     waiting, = had.wait_for.values()
     assert waiting == {"waits for": "pool", "held by": [], "holds": []}
     assert "is served new 1 by ASK" in had.story()      # the woken one leaves the pool full
+
+
+def test_one_waiter_alone_loses_no_wake_up():
+    assert explore(lost_wakeup("September 2002", waiters=1)).verdict == "none"
+
+
+@pytest.mark.parametrize("elements, tasks, take", [(1, 1, 1), (1, 2, 1), (1, 1, 2), (2, 1, 2), (2, 2, 2), (3, 2, 2),
+                                                   (3, 3, 2), (4, 2, 3), (5, 2, 3), (2, 1, 3), (3, 1, 3)])
+def test_like_tasks_can_hang_exactly_where_the_pool_theorem_says(elements, tasks, take):
+    result = explore(stampede(elements, tasks, take))
+    assert result.verdict == ("deadlock" if tasks * (take - 1) >= elements else "none")
+
+
+@pytest.mark.parametrize("elements", [1, 2, 3])
+def test_two_layers_may_share_a_pool_of_more_elements_than_tasks(elements):
+    assert explore(stacked(False, elements=elements)).verdict == ("none" if elements > 2 else "deadlock")
+
+
+# == Told ============================================================================================
+
+
+def test_a_bug_is_told_from_the_record_to_the_cure():
+    text = visit.bug("lost wake-up")
+    assert BUGS["lost wake-up"].record in text and "as it was: deadlock" in text and "mended: none" in text
+    assert visit.bug_data("f2fs")["had"]["verdict"] == "deadlock"
+    with pytest.raises(BadInput, match="there are: pool not asked"):
+        visit.bug("nonsense")
+
+
+def test_everything_is_told_in_a_table_and_as_data(monkeypatch):
+    rows = list(levels.table(sizes=[(3, 3, 1)], beneath=["(c2) sleeping"]))
+    monkeypatch.setattr(visit, "table", lambda: rows)
+    assert "deadlock!" in visit.everything()
+    data = visit.everything_data()
+    assert data["levels"][0]["charged"] == ["mail", "2.5.1"] and set(data["bugs"]) == set(BUGS)
 
 
 # == The forms =======================================================================================

@@ -18,6 +18,7 @@ def add_parser(subparsers):
     stories = parser.add_subparsers(title="stories", metavar="STORY", dest="named", required=True)
     _add_pool(stories)
     _add_ladder(stories)
+    _add_museum(stories)
     _add_driver(stories)
     _add_random(stories)
 
@@ -40,6 +41,29 @@ def _add_ladder(stories):
     parser.add_argument("--rounds", type=_size, default=2, metavar="N",
                         help="how often each driver follows its program (2)")
     _common(parser, lambda args, worlds: worlds.ladder(args.elements, rounds=args.rounds), ("elements", "rounds"))
+
+
+def _add_museum(stories):
+    parser = stories.add_parser("museum", help="the bugs really found in mempool, and what its five levels need",
+                                description="Without a name: every bug, in the form that had it and in the one that "
+                                            "mended it, and the table of the five levels. With one: that bug, told.")
+    parser.add_argument("name", nargs="?", metavar="NAME", help='a bug, such as "lost wake-up"; all, if none is given')
+    parser.add_argument("--json", action="store_true", help="what was found, as JSON")
+    parser.set_defaults(func=run_museum)
+
+
+def run_museum(args):
+    """Explore one bug of the museum, or all and the table of the five levels; prints what was found."""
+    from tqdm import tqdm
+
+    from kit.museum import visit
+
+    def progress(rows):
+        return tqdm(rows, unit="row", disable=None)
+    if args.json:
+        print(json.dumps(visit.bug_data(args.name) if args.name else visit.everything_data(progress), indent=1))
+    else:
+        print(visit.bug(args.name) if args.name else visit.everything(progress))
 
 
 def _add_driver(stories):

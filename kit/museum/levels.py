@@ -33,6 +33,7 @@ from kit.traps import step
 BENEATH = {"(a) refusing": (Refusing, False), "(b) wavering": (Wavering, False),
            "(c) sleeping, helped": (Sleeping, True), "(c2) sleeping": (Sleeping, False)}
 LADDERS = ("insist first", "mail", "2.5.1", "pool first", "2005", "never insist")
+HALF_FULL = ("mail", "2.5.1")       # the ladders that have the rule
 # (elements, tasks, take): at most as much as the pool has; more than that; beyond what any order of taking allows.
 SIZES = ((2, 2, 1), (3, 3, 1), (2, 1, 2), (4, 2, 2), (1, 2, 1), (2, 3, 1), (3, 2, 2), (2, 2, 2))
 HANGS = ("deadlock", "no progress", "only a timer can continue")
@@ -55,8 +56,8 @@ class Row:
         return self.tasks * (self.take - 1) < self.elements
 
     def charged(self, ladder):
-        """Whether the half-full rule is to blame: this ladder hangs, and "pool first" does not."""
-        return self.verdicts[ladder] in HANGS and self.verdicts["pool first"] not in HANGS
+        """Whether the half-full rule is to blame: a ladder that has it hangs, and "pool first" does not."""
+        return ladder in HALF_FULL and self.verdicts[ladder] in HANGS and self.verdicts["pool first"] not in HANGS
 
     def __str__(self):
         told = ", ".join(f"{name}: {verdict}" for name, verdict in self.verdicts.items())
