@@ -15,9 +15,10 @@ Two rules are known for such programs, and both are about what a task holds whil
                 some one order of all pools, nothing hangs.
 
 The explorer decides; `agrees` says whether a rule was right about a driver where it applies.  The
-first is exact.  The second is only sufficient: an order may be broken and nothing hang, because the
-pools are large enough, or because the two never meet.  The allocator beneath every pool always
-refuses, and nothing times out.
+first is exact for tasks that only take.  Elsewhere both are only sufficient, and a rule may be broken
+and nothing hang: the pools are large enough, an `ask` gets nothing, or another pool lets one task in at
+a time and so keeps the others out.  Such drivers are listed, for each asks to be explained.
+The allocator beneath every pool always refuses, and nothing times out.
 """
 
 import json
@@ -136,6 +137,9 @@ def table(findings):
     wrong = [finding for finding in findings if not finding.agrees]
     lines += ["", f"the rule of one pool is exact for {exact:,} of them; disagreements, under all rules: {len(wrong)}"]
     lines += [f"  seed {finding.seed}: {finding.verdict}; {finding.driver}" for finding in wrong]
+    spared = [finding for finding in findings if finding.rule != NO_RULE and finding.verdict == "none"]
+    lines += ["", f"a rule is broken and yet nothing hangs: {len(spared)}"]
+    lines += [f"  seed {finding.seed}: {finding.rule}; {finding.driver}" for finding in spared]
     return "\n".join(lines)
 
 
