@@ -173,6 +173,13 @@ def test_the_mails_rule_is_charged_where_the_pool_has_enough_for_all():
 
 
 @pytest.mark.slow
+def test_who_sleeps_before_insisting_misses_free_memory_until_2012():
+    forms_since = ("2005", "2006", "2012")
+    row, = levels.table(sizes=[(2, 2, 2)], beneath=["(c) sleeping, helped"], ladders=("pool first", *forms_since))
+    assert [row.verdicts[form] for form in forms_since] == ["deadlock", "only a timer can continue", "none"]
+
+
+@pytest.mark.slow
 def test_what_the_levels_need_from_the_allocator_beneath():
     rows = list(levels.table(sizes=[size for size in levels.SIZES if size not in ((4, 2, 2), (3, 2, 2))]))
     for row in rows:
@@ -184,6 +191,7 @@ def test_what_the_levels_need_from_the_allocator_beneath():
             assert (row.verdicts["never insist"] == "none") == row.avoidable, row
         else:
             assert row.verdicts["mail"] == row.verdicts["2.5.1"] == row.verdicts["pool first"] == "none", row
+            assert row.verdicts["2005"] == ("none" if row.avoidable else "deadlock"), row
     charged = {(row.elements, row.tasks, row.take, name) for row in rows for name in ("mail", "2.5.1")
                if row.charged(name)}
     assert charged == {(3, 3, 1, "mail"), (3, 3, 1, "2.5.1"), (2, 2, 1, "2.5.1"), (2, 1, 2, "2.5.1")}

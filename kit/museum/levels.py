@@ -15,10 +15,11 @@ The half-full rule can be struck out in two ways: the rung goes ("insist first")
 ("pool first").  A hang is charged to the rule only where "pool first" has none in the same story.
 What the verdicts say: over (a) and (b) there is a hang where tasks * (take - 1) >= elements and nowhere
 else, whatever the ladder.  Helped (c), whoever sleeps on the pool before having insisted (2005) can hang
-where the mail does not: memory is there, and nobody frees an element.  Over (c2) whoever insists can
-sleep for ever beside a full pool, because what is freed refills the pool first: the rule brings that on
-earlier than "pool first" does, later than "insist first".  So the ladder needs an allocator that
-answers in bounded time, or one that is helped from outside.
+where the mail does not: memory is there, and nobody frees an element; the timer of 2006 hides that, and
+2012, which insists before it sleeps, has it no more.  Over (c2) whoever insists can sleep for ever
+beside a full pool, because what is freed refills the pool first: the rule brings that on earlier than
+"pool first" does, later than "insist first".  So the ladder needs an allocator that answers
+in bounded time, or one that is helped from outside.
 What is claimed: of these worlds, all of their states; of larger ones, nothing.
 """
 
