@@ -10,8 +10,9 @@ from kit.debate.claims import CLAIMS, claim
 from kit.debate.hearing import _finding, hear
 from kit.errors import BadInput
 
-QUICK = [name for name in CLAIMS if name not in ("M2", "L2")]
-SMALL = {"M2": {"loads": ("one page a write",), "reserves": (1, 4)}, "L2": {"reserves": (4, 16), "marks": (0,)}}
+QUICK = [name for name in CLAIMS if name not in ("M2", "L2", "L3")]
+SMALL = {"M2": {"loads": ("one page a write",), "reserves": (1, 4)}, "L2": {"reserves": (4, 16), "marks": (0,)},
+         "L3": {"sizes": (64,), "shares": (1 / 4,)}}
 
 
 @pytest.mark.parametrize("name", CLAIMS)
@@ -29,7 +30,7 @@ def test_the_verdict_is_that_of_the_table_and_the_same_seed_gives_the_same_table
 def test_what_overturns_a_verdict_does(name):
     one = CLAIMS[name]
     _, verdict = one.trial(0, **SMALL.get(name, {}))
-    _, other = one.trial(0, **one.overturning)
+    _, other = one.trial(0, **{**(SMALL[name] if name == "L3" else {}), **one.overturning})
     assert verdict.word != other.word
 
 
@@ -90,6 +91,13 @@ def test_l6_wants_a_world_that_the_condition_alone_hangs(half, word):
     rows = tuple(("drivers", beneath, end, "none", 9, 9) for beneath, end in zip(("one", "another"), half))
     table = Evidence(("drivers", "beneath", "if half full", "if not empty", "states", "states too"), rows)
     assert CLAIMS["L6"].judge(table).word == word
+
+
+@pytest.mark.parametrize("clean, mapped, word", [(0.5, 0.5, HOLDS), (0.5, 0, DEPENDS), (0, 0, FAILS)])
+def test_l3_asks_for_a_gain_under_every_load(clean, mapped, word):
+    rows = tuple((load, 64, 0.25, 0.9, 0.4, 0.4 + gain) for load, gain in (("clean", clean), ("mapped", mapped)))
+    table = Evidence(("pages are", "memory", "share kept back", "nothing", "mempool", "reservation"), rows)
+    assert CLAIMS["L3"].judge(table).word == word
 
 
 def test_a_verdict_that_changes_with_the_seed_depends_on_chance():
