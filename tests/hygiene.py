@@ -27,6 +27,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 # Words of the kernel, of /proc and of the shell that prose may put in backticks though the kit does not define them.
 KERNEL = set("""
     alloc_pages __alloc_pages try_to_free_pages mempool_alloc mempool_free mempool_create mempool_alloc_t mempool_t
+    mempool_alloc_bulk
     kmem_cache_alloc kmem_cache_free kmalloc kfree bio_alloc bio_put schedule yield wake_up spin_lock_irqsave
     get_page_from_freelist wakeup_kswapd run_task_queue tq_disk GFP_NOWAIT min_nr __GFP_NORETRY __GFP_NOMEMALLOC
     curr_nr gfp_mask drivers_md_raid1 work
