@@ -79,11 +79,11 @@ def _machine(way, pages, reserved):
 
 def _hit_rate(cache, seed, pages, rounds):
     """The share of random reads that find their page, of a file as large as memory; the first third warms up."""
-    machine, random, found = Machine(seed=seed), Random(seed), []
+    machine, drawn, found = Machine(seed=seed), Random(seed), []
 
     async def reader():
         for _ in range(pages * rounds):
-            key = "file", random.randrange(pages)
+            key = "file", drawn.randrange(pages)
             found.append(cache.find(key) is not None)
             cache.release(await cache.read(key))
 

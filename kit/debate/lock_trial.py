@@ -43,7 +43,7 @@ def judge(evidence):
 def _measure(seed, share):
     """Elements taken and given back in an order drawn from the seed; locks, per 100 calls of each kind."""
     pages = Pages(zones=[Zone("NORMAL", 0, 256, pages_min=0)])
-    pool, random = Mempool.create(ELEMENTS, pages), Random(seed)
+    pool, drawn = Mempool.create(ELEMENTS, pages), Random(seed)
     pool.backing = Failing(pages, seeded(share, seed))      # only now: the pool is full
     zone_lock = pages.zones[0].lock
     beneath, in_alloc, in_free, held = zone_lock.acquisitions, 0, 0, []
@@ -51,9 +51,9 @@ def _measure(seed, share):
         before = pool.lock.acquisitions
         held.append(pool.alloc(GFP_NOIO))
         in_alloc += pool.lock.acquisitions - before
-        while len(held) == HELD or held and random.random() < 0.5:
+        while len(held) == HELD or held and drawn.random() < 0.5:
             before = pool.lock.acquisitions
-            pool.free(held.pop(random.randrange(len(held))))
+            pool.free(held.pop(drawn.randrange(len(held))))
             in_free += pool.lock.acquisitions - before
     beneath = zone_lock.acquisitions - beneath
     return tuple(100 * count / CALLS for count in (in_alloc, in_free, beneath))
