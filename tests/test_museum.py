@@ -184,6 +184,8 @@ def test_what_the_levels_need_from_the_allocator_beneath():
     rows = list(levels.table(sizes=[size for size in levels.SIZES if size not in ((4, 2, 2), (3, 2, 2))]))
     for row in rows:
         if row.beneath[:3] in ("(a)", "(b)"):
+            timed = row.verdicts.pop("6.19")        # its five seconds hide a deadlock, and the verdict says so
+            assert timed == ("none" if row.avoidable else "only a timer can continue"), row
             assert set(row.verdicts.values()) == {"none" if row.avoidable else "deadlock"}, row
             assert not any(map(row.charged, levels.LADDERS)), row
         elif row.beneath == "(c2) sleeping":
@@ -192,6 +194,7 @@ def test_what_the_levels_need_from_the_allocator_beneath():
         else:
             assert row.verdicts["mail"] == row.verdicts["2.5.1"] == row.verdicts["pool first"] == "none", row
             assert row.verdicts["2005"] == ("none" if row.avoidable else "deadlock"), row
+            assert row.verdicts["6.19"] == "none", row
     charged = {(row.elements, row.tasks, row.take, name) for row in rows for name in ("mail", "2.5.1")
                if row.charged(name)}
     assert charged == {(3, 3, 1, "mail"), (3, 3, 1, "2.5.1"), (2, 2, 1, "2.5.1"), (2, 1, 2, "2.5.1")}

@@ -16,8 +16,9 @@ levels (linux-kernel, 15 Dec 2001), in this order:
 The promise.  A caller that may sleep gets an element, if everybody who holds one gives it back
 without waiting for another.  That "if" is the whole price: tasks that take several elements one
 after the other from one pool can hang once tasks * (each - 1) >= elements, whoever wrote the pool.
-And what INSIST promises is only what the allocator beneath does: should that one sleep until memory
-is freed, DRAIN and QUEUE are never reached.
+And what INSIST promises is only what the allocator beneath does.  One that answers in bounded time,
+yes or no, does no harm; in one that sleeps until this pool's own elements are freed a task can sleep for
+ever beside a full pool, since those go to the pool first.  Which ladders do so is in museum/levels.py.
 
 Always true: the pool never holds more than `min_nr` elements; a freed element goes to the pool
 first, and only what the pool does not want goes back to the allocator.

@@ -12,8 +12,10 @@ of 2 hangs in 2.5.1 over an allocator that sleeps, where the mail's ladder serve
 Left out, because the model cannot express them: memory barriers (2004) and the task state set too
 early (D2), finer than a step; elements chained through their own bytes (April 2002), since elements
 have no bytes; PF_MEMALLOC draining the reserves (4.8, 4.10), throttling (4.9), the reserve of the
-wrong zone (4.7) and OOM kills (4.11), which are about pages.  Not told, though it might be: the first
-try that may start I/O (D0), starvation between reads and writes (4.12), two pools made one (4.13).
+wrong zone (4.7) and OOM kills (4.11), which are about pages.  Left out, because the record does not say
+what hung, and a story would be our invention: the first try that may start I/O (D0: the patch says what
+it changes), starvation between reads and writes of one request pool (4.12: not how it was mended), and two
+pools of raid5 made one "to avoid a possible deadlock" (4.13: not the way there).
 """
 
 from dataclasses import dataclass

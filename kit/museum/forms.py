@@ -1,6 +1,6 @@
 """forms: mempool as it was at each time, each a ladder and policies over the kit's own Mempool.
 
-The problem.  "Mempool" has meant ten different things since 2001, and a bug is only a bug of some.
+The problem.  "Mempool" has meant a dozen different things since 2001, and a bug is only a bug of some.
 The idea.  No copies: a form is what differs, that is the ladder, the ladder of later climbs, who is
 woken and how long a sleep lasts.  `FORMS["2.5.1"].create(2, backing)` gives such a pool.
 The promise.  What is changed is said with its source.  Reading the order of steps off each version
@@ -101,6 +101,9 @@ FORMS = {form.name: form for form in (
     Form("October 2002", "4 October 2002", "Andrew Morton, kernel history ca91e95a868",
          "A free that refills the pool wakes everybody who waits, not one.",
          _SEPTEMBER, wake=WaitQueue.wake_all),
+    Form("2004", "11 March 2004", "Chris Mason, kernel history 8e76f99c4f7",
+         "Memory barriers around the unlocked looks: nothing changes where steps are sequentially consistent, as here.",
+         _SEPTEMBER, wake=WaitQueue.wake_all),
     Form("2005", "May 2005, 2.6.12", "Nick Piggin, Linux commit 20a77776c248",
          "The half-full rule is gone: pool first, and only who has slept once asks with permission to sleep.",
          _SIMPLE, _SIMPLE_AGAIN, wake=WaitQueue.wake_all),
@@ -109,6 +112,9 @@ FORMS = {form.name: form for form in (
          _SIMPLE, _SIMPLE_AGAIN, wake=WaitQueue.wake_all, timeout=5 * SECOND),
     Form("2012", "January 2012, 3.3", "Tejun Heo, Linux commit 1ebb70449a21 (number from memory)",
          "After the first look into an empty pool one asks with permission to sleep, before anybody waits.",
+         (ask, drain), _SIMPLE_AGAIN, wake=WaitQueue.wake_all, timeout=5 * SECOND),
+    Form("6.19", "November 2025", "Christoph Hellwig, pull request of 30 November 2025",
+         "One element is had as in 2012; several are had with `bulk`, all or none from the pool.",
          (ask, drain), _SIMPLE_AGAIN, wake=WaitQueue.wake_all, timeout=5 * SECOND),
 )}
 

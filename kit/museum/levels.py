@@ -33,7 +33,7 @@ from kit.traps import step
 
 BENEATH = {"(a) refusing": (Refusing, False), "(b) wavering": (Wavering, False),
            "(c) sleeping, helped": (Sleeping, True), "(c2) sleeping": (Sleeping, False)}
-LADDERS = ("insist first", "mail", "2.5.1", "pool first", "2005", "never insist")
+LADDERS = ("insist first", "mail", "2.5.1", "pool first", "2005", "6.19", "never insist")
 HALF_FULL = ("mail", "2.5.1")       # the ladders that have the rule
 # (elements, tasks, take): at most as much as the pool has; more than that; beyond what any order of taking allows.
 SIZES = ((2, 2, 1), (3, 3, 1), (2, 1, 2), (4, 2, 2), (1, 2, 1), (2, 3, 1), (3, 2, 2), (2, 2, 2))

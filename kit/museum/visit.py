@@ -30,7 +30,7 @@ def everything(progress=iter):
     lines += ["", "the five levels: a hang is marked ! where the half-full rule is to blame",
               f"  {'beneath':22}{'pool':>5}{'tasks':>6}{'each':>5}  " + "".join(f"{name:>14}" for name in LADDERS)]
     for row in progress(table()):
-        cells = "".join(f"{row.verdicts[name] + ('!' if row.charged(name) else ''):>14}" for name in LADDERS)
+        cells = "".join(f"{_short(row, name):>14}" for name in LADDERS)
         lines.append(f"  {row.beneath:22}{row.elements:>5}{row.tasks:>6}{row.take:>5}  {cells}")
     return "\n".join(lines)
 
@@ -48,3 +48,9 @@ def _named(name):
     if name not in BUGS:
         raise BadInput(f"there is no bug {name!r} in the museum; there are: {', '.join(BUGS)}.")
     return BUGS[name]
+
+
+def _short(row, ladder):
+    """A verdict in a column's width, marked where the half-full rule is to blame."""
+    verdict = row.verdicts[ladder].replace("only a timer can continue", "only a timer")
+    return verdict + ("!" if row.charged(ladder) else "")
