@@ -176,7 +176,10 @@ class Vm:
 
     @property
     def percent_dirty(self):
-        """How much of memory is dirty or under write-out, of what is not high memory and above the high marks."""
+        """How much of memory is dirty or under write-out, of what is not high memory and above the high marks.
+
+        That pages under write-out count as well is known of 2.4.17, and assumed of 2.5.1.
+        """
         memory = sum(max(0, zone.pages - zone.pages_high) for zone in self.pages.zonelists[0])
         return (len(self.cache.dirty) + len(self.cache.writing)) * 100 // max(1, memory)
 
