@@ -1,4 +1,4 @@
-"""The pool: its promise, its ladder, its refusals; and each subtle line removed once, to see the harm."""
+"""The pool: its promise, its ladder, its refusals.  What each subtle line is for: test_mempool_mutants.py."""
 
 from contextlib import suppress
 
@@ -14,7 +14,7 @@ from kit.machine.core import Deadlock, Machine
 from kit.memory import mempool
 from kit.memory.mempool import LINUX_2_5_1, MAIL, Mempool, OutOfMemory
 from kit.memory.promises import Refusing, Sleeping, Wavering
-from kit.traps import might_sleep, never_sleeps, sleep, step
+from kit.traps import might_sleep, never_sleeps, step
 
 
 def rungs_climbed(trail):
@@ -318,99 +318,6 @@ def test_poison_leaves_the_honest_alone():
             pool.backing.fill(element, "data")
             pool.free(element)
         pool.check()
-
-
-# == Each subtle line removed once =================================================================
-
-
-class NoSecondLook(Mempool):
-    """QUEUE without looking once more after joining the queue."""
-
-    def __init__(self, *args, **policy):
-        super().__init__(*args, **policy)
-        self.ladder = (*self.ladder[:-1], blind_queue)
-        self.served["BLIND_QUEUE"] = 0
-
-
-@mempool.Rung
-@might_sleep
-async def blind_queue(pool, gfp):
-    """Waits without looking."""
-    with pool.wait.queued():
-        await step("look again")
-        await sleep(pool.wait)
-
-
-class NoSecondTest(Mempool):
-    """Refill without testing again under the lock."""
-
-    def _put(self, element):
-        with self.lock:
-            self.elements.append(element)
-        return True
-
-
-class WakesBeforePut(Mempool):
-    """The wake-up comes before the element is there."""
-
-    @never_sleeps
-    async def free(self, element):
-        self.wake(self.wait)
-        await step("refill")
-        if not self._put(element):
-            await self.backing.free(element)
-
-
-class GivesBackFirst(Mempool):
-    """Freed elements go to the allocator beneath, and the pool stays empty."""
-
-    @never_sleeps
-    async def free(self, element):
-        await step("free")
-        await self.backing.free(element)
-
-
-def outcomes(pool_class, seeds=range(300), tasks=2):
-    """How runs at random end: hung, overfull or well."""
-    seen = set()
-    for seed in seeds:
-        machine, pool = Machine(seed=seed), pool_class.create(1, Refusing(1))
-        for number in range(tasks):
-            machine.spawn(f"T{number}", one_at_a_time, pool, 2)
-        try:
-            machine.run(pick=machine.random.choice)
-            seen.add("well" if len(pool.elements) == 1 else "lost")
-        except Deadlock:
-            seen.add("hung")
-        finally:
-            machine.close()
-    return seen
-
-
-def test_as_it_stands_nothing_is_harmed():
-    assert outcomes(Mempool) == {"well"}
-
-
-@pytest.mark.parametrize("broken", [NoSecondLook, WakesBeforePut, GivesBackFirst])
-def test_without_it_somebody_sleeps_for_ever(broken):
-    harm = "lost" if broken is GivesBackFirst else "hung"
-    assert harm in outcomes(broken)
-
-
-def test_without_the_second_test_two_frees_overfill_the_pool():
-    overfull = 0
-    for seed in range(100):
-        machine, pool = Machine(seed=seed), NoSecondTest.create(1, Refusing(2))
-        held = pool.alloc(), pool.alloc()
-        for element in held:
-            machine.spawn(f"free {element}", give_back, pool, element)
-        machine.run(pick=machine.random.choice)
-        overfull += len(pool.elements) > pool.min_nr
-    assert overfull
-
-
-async def give_back(pool, element):
-    await pool.free(element)
 
 
 def test_a_ladder_that_cannot_wait_goes_round_in_a_circle_and_says_so():

@@ -25,32 +25,29 @@ class Composite:
     @might_sleep
     async def alloc(self, gfp):
         """An element; None if one of its parts could not be had.  Sleeps as the allocators of the parts do."""
-        got = []
-        for name, allocator in self._in_order():
-            await step(f"next part: {name}")
-            part = await allocator.alloc(gfp)
-            if part is None:
-                await self._give_back(got)
-                return None
-            got.append((name, part))
-        return tuple(got)
+        return await self._put_together(gfp, "alloc")
 
     @never_sleeps
     async def try_alloc(self, gfp):
         """The same without sleeping."""
-        got = []
-        for name, allocator in self._in_order():
-            part = await allocator.try_alloc(gfp)
-            if part is None:
-                await self._give_back(got)
-                return None
-            got.append((name, part))
-        return tuple(got)
+        return await self._put_together(gfp, "try_alloc")
 
     @never_sleeps
     async def free(self, element):
         """Give all parts back."""
         await self._give_back(element)
+
+    async def _put_together(self, gfp, ask):
+        """All parts or none; `ask` names the method by which each is asked for."""
+        got = []
+        for name, allocator in self._in_order():
+            await step(f"next part: {name}")
+            part = await getattr(allocator, ask)(gfp)
+            if part is None:
+                await self._give_back(got)
+                return None
+            got.append((name, part))
+        return tuple(got)
 
     def _in_order(self):
         return [(name, allocator) for name, (allocator, count) in self.parts.items() for _ in range(count)]
