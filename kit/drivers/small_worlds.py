@@ -17,6 +17,7 @@ from kit.errors import BadInput
 from kit.gfp import GFP_ATOMIC, GFP_KERNEL
 from kit.locks import WaitQueue
 from kit.machine import explore as explorer
+from kit.memory import promises
 from kit.memory.mempool import MAIL, Mempool
 from kit.traps import choose, might_sleep, never_sleeps, sleep
 
@@ -35,57 +36,19 @@ class Element:
         return self.name
 
 
-class Refusing:
-    """An allocator of `count` elements, all of which a pool is filled with at first; then it has none.
-
-    An element that a full pool does not want comes back here, and is given again.
-    """
-
-    explored = ("free_elements",)
+class Refusing(promises.Refusing):
+    """The refusing allocator of memory/promises.py with tokens for elements, so that like states are counted once."""
 
     def __init__(self, count, name="the allocator beneath"):
-        self.name = name
-        self.free_elements = [Element(f"e{number}") for number in range(count)]
-
-    def __repr__(self):
-        return self.name
-
-    @never_sleeps
-    async def try_alloc(self, gfp):
-        """The element given back last, or None."""
-        return self.take()
-
-    @might_sleep
-    async def alloc(self, gfp):
-        """The same: it does not sleep."""
-        return self.take()
-
-    @never_sleeps
-    async def free(self, element):
-        """Keep it for whoever asks next."""
-        self.free_elements.append(element)
-
-    def take(self):
-        """An element, or None, in one instant."""
-        return self.free_elements.pop() if self.free_elements else None
+        super().__init__(count, name)
+        self.stock = [Element(f"e{number}") for number in range(count)]
 
 
 class Answering(Refusing):
     """As long as it has elements, the world decides whether it gives one: others use the same memory."""
 
-    @never_sleeps
-    async def try_alloc(self, gfp):
-        """An element or None, at once."""
-        return self.answer()
-
-    @might_sleep
-    async def alloc(self, gfp):
-        """The same: the answer comes in bounded time."""
-        return self.answer()
-
-    def answer(self):
-        """What the world decides, where there is something to decide."""
-        return self.take() if self.free_elements and choose("is there memory beneath?") else None
+    def _take(self):
+        return super()._take() if self.stock and choose("is there memory beneath?") else None
 
 
 class Sleeping(Answering):
@@ -100,7 +63,7 @@ class Sleeping(Answering):
     @might_sleep
     async def alloc(self, gfp):
         """An element, however long that takes."""
-        while (element := self.answer()) is None:
+        while (element := self._take()) is None:
             with self.wait.queued():
                 await sleep(self.wait)
         return element
@@ -108,7 +71,7 @@ class Sleeping(Answering):
     @never_sleeps
     async def free(self, element):
         """Memory is freed: whoever waits longest may look again."""
-        self.free_elements.append(element)
+        self.stock.append(element)
         self.wait.wake_one()
 
 
