@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 
+from kit.commands import hook
 from kit.errors import KitError
 
 # In the order of --help.  Each is imported when the command line is read: standard library only.
@@ -32,6 +33,7 @@ Mempool or reservations?  In December 2001 two kernel developers disagreed on ho
 run out of memory may still get the memory that it needs to free some.  Here you settle it yourself.
 
 to begin with:
+  python3 -m kit            the argument in a minute, in this terminal
   python3 -m kit lab        open the first notebook (and set everything up, the first time)
   python3 -m kit lab 04     open notebook 04, Five levels
   python3 -m kit test       run every test of the kit
@@ -65,7 +67,7 @@ def command_line():
     """The parser of the whole command line, with every command in it."""
     parser = argparse.ArgumentParser(prog="python3 -m kit", description=WELCOME,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.set_defaults(func=lambda args: parser.print_help())
+    parser.set_defaults(func=hook.show)
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     for module in COMMANDS:
         importlib.import_module(module).add_parser(subparsers)

@@ -25,7 +25,8 @@ FLOORS = (
     ("museum",),
     ("debate",),
     ("show", "grading"),
-    ("commands", "__main__", "__init__"),
+    ("commands", "__init__"),
+    ("__main__",),
 )
 FLOOR_OF = {unit: floor for floor, units in enumerate(FLOORS) for unit in units}
 # What a learner reads, and what the explorer runs:
