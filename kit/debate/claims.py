@@ -1,11 +1,19 @@
 """claims: all claims that are tried, in the order of the mails: Molnar's, then LaHaise's."""
 
-from kit.debate import composite_trial, frontier, half_full_trial, idle_trial, ladder_trial, lock_trial
+from kit.debate import (
+    composite_trial,
+    frontier,
+    half_full_trial,
+    idle_trial,
+    ladder_trial,
+    lock_trial,
+    pointer_trial,
+)
 from kit.errors import BadInput
 
 CLAIMS = {one.name: one for one in (
     frontier.M2, ladder_trial.M3, lock_trial.M4, composite_trial.M6, frontier.L2, idle_trial.L3,
-    half_full_trial.L6)}
+    pointer_trial.L4, half_full_trial.L6)}
 
 
 def claim(name):
