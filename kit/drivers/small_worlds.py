@@ -144,9 +144,14 @@ def replay(name, schedule, **sizes):
     The sizes are those that the story was explored with.  BadInput if there is no such story, or it
     cannot take these turns.
     """
+    return explorer.replay(story_of(name, **sizes), schedule)
+
+
+def story_of(name, **sizes):
+    """The ready-made story of that name, in these sizes; BadInput if there is none, or it has no such size."""
     if name not in STORIES:
         raise BadInput(f"there is no story {name!r}; there are: {', '.join(STORIES)}.")
     known = inspect.signature(STORIES[name]).parameters
     if unknown := [size for size in sizes if size not in known]:
         raise BadInput(f"the story {name} has no size {unknown[0]!r}; it has: {', '.join(known)}.")
-    return explorer.replay(STORIES[name](**sizes), schedule)
+    return STORIES[name](**sizes)
