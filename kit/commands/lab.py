@@ -79,12 +79,22 @@ def hand_out(file, work):
         if digest in versions:
             return None
         copy = _beside(copy)
-    with open(copy, "xb") as new:       # x: fails rather than write over anything
-        new.write(file.read_bytes())
+    with open(copy, "x", encoding="utf-8") as new:      # x: fails rather than write over anything
+        new.write(without_outputs(file.read_text(encoding="utf-8")))
     if digest not in versions:
         versions.append(digest)
     record.write_text(json.dumps(given, indent=1) + "\n", encoding="utf-8")
     return copy
+
+
+def without_outputs(text):
+    """The notebook `text` as nobody has run it: a prediction is none when the outcome stands beneath it."""
+    notebook = json.loads(text)
+    notebook["metadata"].pop("widgets", None)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell.update(outputs=[], execution_count=None)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
 def digest_of(file):
