@@ -21,7 +21,7 @@ from kit.commands.notebooks import WIDGETS, normalised
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 500_000   # bytes
 PATHS = re.compile(r"(?<![\w.~:/])/(?:home|root|tmp|Users|opt|var|work|usr/lib|usr/local)/[\w.-]+|\b[A-Z]:\\\\?\w")
-DRIVES = re.compile(r"^\w[\w.\[\]]*(\.\w+ = |\.click\(\))", re.M)      # at the left margin, not in an observer
+DRIVES = re.compile(r"^\w[\w.\[\]'\"]*(\.\w+ = |\.click\(\))", re.M)      # at the left margin, not in an observer
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 # Words of the kernel, of /proc and of the shell that prose may put in backticks though the kit does not define them.

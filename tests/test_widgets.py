@@ -2,9 +2,12 @@
 
 import pytest
 
+from kit import LINUX_2_5_1, Machine, Mempool, Refusing, Trail, explore, step
 from kit.drivers.small_worlds import pool
 from kit.errors import BadInput
+from kit.show.bench import BENEATH, LadderBench
 from kit.show.scheduler import BeTheScheduler
+from kit.show.stepper import CODE, Stepper, film
 
 HANG = "AAAABBBBBBBBBAAAAA"     # two tasks, two elements, two each
 
@@ -98,3 +101,161 @@ def test_any_story_can_be_played_and_a_wrong_name_gets_a_sentence():
         BeTheScheduler("pond")
     with pytest.raises(BadInput, match="no size"):
         BeTheScheduler("pool", width=3)
+
+
+# == The stepper ===================================================================================
+
+
+async def borrower(reserve):
+    """Takes one element and gives it back."""
+    element = await reserve.alloc()
+    await step("use it")
+    await reserve.free(element)
+
+
+@pytest.fixture
+def stepper():
+    machine, reserve = Machine(), Mempool.create(1, Refusing(1))
+    for name in ("Ann", "Bob"):
+        machine.spawn(name, borrower, reserve)
+    with film(lambda: f"in the pool: {len(reserve.elements)}") as trail:
+        machine.run()
+    return Stepper(trail, code=(*CODE, borrower))
+
+
+def everything_shown(stepper, button):
+    shown = [stepper.said.value]
+    for _ in stepper.events[1:]:
+        button.click()
+        shown.append(stepper.said.value)
+    return shown
+
+
+def test_back_shows_what_forward_showed(stepper):
+    forward = everything_shown(stepper, stepper.forward)
+    assert stepper.position.value == len(stepper.events) == len(set(forward))
+    assert everything_shown(stepper, stepper.back) == forward[::-1]
+    stepper.back.click()
+    assert stepper.position.value == 1
+    stepper.last.click()
+    assert stepper.said.value == forward[-1]
+    stepper.forward.click()
+    assert stepper.position.value == len(stepper.events)
+    stepper.first.click()
+    assert stepper.said.value == forward[0]
+    stepper.position.value = 5
+    assert stepper.said.value == forward[4]
+
+
+def test_event_rung_pool_and_line_of_the_kit_stand_together(stepper):
+    served = next(number for number, event in enumerate(stepper.events, 1) if event.what == "served")
+    stepper.position.value = served
+    told = repr(stepper)
+    assert "Ann, served SKIM element=e0" in told and "in the pool: 0" in told
+    assert "▶ async def skim(pool, gfp):" in told
+
+
+@pytest.mark.parametrize(("label", "line"), [("look again", 'await step("look again")'), ("refill", 'step("refill")'),
+                                             ("use it", 'await step("use it")'), ("DRAIN", "async def drain")])
+def test_the_marked_line_is_where_the_task_stands(stepper, label, line):
+    stepper.position.value = next(number for number, event in enumerate(stepper.events, 1)
+                                  if event.what == "step" and event.label == label)
+    task, marked = [row for row in repr(stepper).splitlines() if row.startswith("▶")]
+    assert label in task and line in marked
+
+
+def test_one_task_can_be_followed(stepper):
+    stepper.follow.value = "Bob"
+    stepper.forward.click()
+    visited = set()
+    while stepper.position.value not in visited:
+        visited.add(stepper.position.value)
+        assert stepper.events[stepper.position.value - 1].task == "Bob"
+        stepper.forward.click()
+    assert len(visited) == sum(event.task == "Bob" for event in stepper.events)
+
+
+def test_a_counterexample_of_the_explorer_can_be_stepped_through():
+    found = Stepper(explore(pool(2, 2, 2)).trail)
+    found.last.click()
+    assert "sleep pool.wait" in found.said.value and "▶             await sleep(pool.wait, pool.timeout)" in repr(found)
+
+
+def test_an_empty_trail_gets_a_sentence():
+    with pytest.raises(BadInput, match="nothing happened"):
+        Stepper(Trail())
+
+
+# == The bench =====================================================================================
+
+
+def test_rungs_are_switched_off_and_on_again():
+    bench = LadderBench(tasks=6, beneath="Sleeping")
+    whole = bench.said.value
+    assert "hung" in whole and "4 of 4 elements in the pool in the end" in whole and "sleeps on" in whole
+    bench.insist.value = False
+    assert "all served" in bench.said.value and "INSIST" not in bench.said.value
+    assert bench.insist.description == "INSIST is off" and bench.queue.description == "4 QUEUE"
+    bench.insist.value = True
+    assert bench.said.value == whole
+
+
+def test_rungs_are_reordered_by_buttons_and_stay_on_the_ladder():
+    bench = LadderBench(tasks=6, beneath="Sleeping")
+    bench.rung.value = "DRAIN"
+    for names in ("ASK SKIM DRAIN INSIST QUEUE", "ASK DRAIN SKIM INSIST QUEUE", "DRAIN ASK SKIM INSIST QUEUE",
+                  "DRAIN ASK SKIM INSIST QUEUE"):
+        bench.earlier.click()
+        assert [rung.name for rung in bench.ladder()] == names.split()
+        assert [switch.description for switch in bench.row.children] == [
+            f"{number} {name}" for number, name in enumerate(names.split(), 1)]
+    bench.later.click()
+    assert bench.ladder()[1].name == "DRAIN"
+    bench.restore.click()
+    assert [rung.name for rung in bench.ladder()] == ["ASK", "SKIM", "INSIST", "DRAIN", "QUEUE"]
+
+
+def test_every_setting_counts_and_can_be_taken_back():
+    bench = LadderBench()
+    first = bench.said.value
+    for control, value in (("tasks", 9), ("each", 3), ("elements", 1), ("spare", 5), ("beneath", "Pages")):
+        bench.controls[control].value = value
+        assert bench.said.value != first, control
+        bench.restore.click()
+        assert bench.said.value == first
+
+
+@pytest.mark.parametrize("beneath", BENEATH)
+@pytest.mark.parametrize("ladder", ["", "ask", "skim queue", "ask skim insist drain queue", "insist", "drain"])
+def test_whatever_is_switched_on_the_bench_answers_and_says_the_same_again(beneath, ladder):
+    told = []
+    for _ in range(2):
+        bench = LadderBench(tasks=5, each=2, elements=3, beneath=beneath)
+        for name in bench.switch:
+            bench.switch[name].value = name.lower() in ladder.split()
+        told.append(bench.said.value)
+    assert told[0] == told[1]
+    assert any(end in told[0] for end in ("all served: ", "hung: ", "not done after", "no rung is on"))
+
+
+def test_over_the_page_allocator_a_run_that_goes_round_is_told_from_one_that_sleeps():
+    hung = repr(LadderBench(tasks=6, elements=2, each=2, beneath="Pages"))
+    assert "hung: " in hung and "goes round" in hung
+
+
+def test_another_ladder_can_be_put_on_the_bench():
+    bench = LadderBench(LINUX_2_5_1)
+    bench.insist_below_half.value = False
+    assert [rung.name for rung in bench.ladder()] == ["ASK", "DRAIN", "QUEUE"]
+
+
+# == Without a kernel ==============================================================================
+
+
+@pytest.mark.parametrize("make", [BeTheScheduler, LadderBench, lambda: Stepper(explore(pool(2, 2, 2)).trail)])
+def test_key_frames_tell_a_reader_without_a_kernel_what_one_would_see(make):
+    widget = make()
+    before = widget.said.value
+    frames = widget.key_frames()
+    assert frames.count("<figure") == 3 and frames == make().key_frames()
+    assert widget.said.value == before == widget.now().html()
