@@ -2,9 +2,10 @@
 
 import pytest
 
-from kit.debate import pointer_trial
+from kit.debate import drift_trial, pointer_trial
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Evidence
 from kit.debate.claims import CLAIMS
+from kit.debate.hearing import hear
 from kit.debate.pointer_trial import CHEAP, DEAR, PLAIN, REACHED, RETPOLINES
 
 
@@ -39,3 +40,30 @@ def test_without_a_compiler_that_works_recorded_figures_are_judged_and_their_cpu
     evidence, verdict = CLAIMS["L4"].trial(0)
     assert {row[-1] for row in evidence.rows} == {pointer_trial.RECORDED_ON}
     assert verdict.word == DEPENDS
+
+
+@pytest.mark.parametrize("cells, word", [
+    ((("kept", "hangs"), ("hangs", "kept")), HOLDS), ((("kept", "kept"), ("kept", "kept")), FAILS),
+    ((("kept", "kept"), ("hangs", "kept")), DEPENDS)])
+def test_l5_asks_whether_one_pool_does_over_all_allocators(cells, word):
+    rows = tuple((form, "KERNEL", *row) for form, row in zip(("one", "another"), cells))
+    assert CLAIMS["L5"].judge(Evidence(("pool", "caller", "2.5.1", "2.6.12"), rows)).word == word
+
+
+def test_l5_a_pool_must_do_for_all_its_callers():
+    rows = (("one", "NOIO", "kept"), ("one", "KERNEL", "hangs"))
+    assert CLAIMS["L5"].judge(Evidence(("pool", "caller", "2.5.1"), rows)).word == HOLDS
+
+
+def test_what_was_changed_together_keeps_the_promise_only_together():
+    evidence, _ = CLAIMS["L5"].trial(0, pools=("2.5.1", drift_trial.BARE, "2005"), releases=("2.5.1", "2.6.12"))
+    whole = {form: [{row[place] for row in evidence.rows if row[0] == form} == {"kept"} for place in (2, 3)]
+             for form in ("2.5.1", drift_trial.BARE, "2005")}
+    assert whole == {"2.5.1": [False, False], drift_trial.BARE: [False, False], "2005": [False, True]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["L4", "L5"])
+def test_the_verdict_is_the_same_under_twenty_seeds(name):
+    finding, = hear([name], range(20))
+    assert len(set(finding.words_by_seed.values())) == 1

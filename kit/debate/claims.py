@@ -3,6 +3,7 @@
 from kit.debate import (
     admission_trial,
     composite_trial,
+    drift_trial,
     frontier,
     half_full_trial,
     idle_trial,
@@ -14,7 +15,7 @@ from kit.errors import BadInput
 
 CLAIMS = {one.name: one for one in (
     frontier.M2, ladder_trial.M3, lock_trial.M4, composite_trial.M6, frontier.L2, idle_trial.L3,
-    pointer_trial.L4, half_full_trial.L6, admission_trial.L8)}
+    pointer_trial.L4, drift_trial.L5, half_full_trial.L6, admission_trial.L8)}
 
 
 def claim(name):
