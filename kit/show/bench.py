@@ -38,8 +38,8 @@ class LadderBench(Live):
     """Rungs to switch and reorder, pressure to set, and what comes of it.
 
     A switch for each rung by its name (ask, skim, insist, drain, queue); rung, earlier, later: reorder them;
-    tasks, each: how many tasks take how many elements; elements: of the pool; spare: left beneath it;
-    beneath: the allocator there; restore: all as it was.
+    tasks, each: how many tasks take how many elements; elements: of the pool; spare: left beneath it
+    (pages above the lowest mark); beneath: the allocator there; restore: all as it was.
     """
 
     def __init__(self, rungs=MAIL, **setting):

@@ -7,16 +7,21 @@ not watch (Crouch, Fagen, Callan and Mazur, 2004).  So a notebook asks first:
     ...
     outcome("third element", pool_served)
 
+A later notebook asks back: `recall("09", ("Which two rungs may sleep?", "INSIST and QUEUE."))`, its own
+questions and the predictions of notebooks before 09 whose outcome surprised most.
+
 Predictions are kept in one file beside the notebook, which git ignores; nothing leaves the machine
 and nothing blocks: with `guess=None` the notebook runs all the same.
 """
 
+import html
 import json
 from pathlib import Path
 
 from kit.errors import BadInput
 
 FILE = Path(".predictions.json")
+ASKED_BACK = 3      # predictions of earlier notebooks, at most
 
 
 class Said:
@@ -67,6 +72,38 @@ def calibration():
     right = sum(one["right"] for one in judged)
     return Said(f"{right} of {len(judged)} predictions came true; Brier score {brier:.2f} "
                 "(0 is an oracle, 0.25 is a coin).")
+
+
+def recall(notebook, *questions):
+    """Questions to answer from memory at the beginning of `notebook`, such as "09"; their answers are folded.
+
+    questions: (question, answer that explains) pairs.  Before them come predictions of earlier
+    notebooks that have met their outcome, wrong and confident ones first.
+    """
+    asked = [(f"{one['question']} (You predicted it in notebook {name[:2]}.)", _answer(one))
+             for name, one in _surprises(notebook)]
+    if not asked and not questions:
+        return Said("There is nothing to recall yet: no earlier prediction has met its outcome.")
+    folded = (f"<details><summary>{html.escape(question)}</summary>\n\n{answer}\n\n</details>"
+              for question, answer in [*asked, *questions])
+    return Said("\n\n".join(["**From memory.** Answer aloud before you open it.", *folded]))
+
+
+def _surprises(notebook):
+    """The predictions of earlier notebooks that have met their outcome: [(name, prediction), ...], at most a few."""
+    judged = [(name, one) for name, one in predictions().items()
+              if "right" in one and name[:2].isdigit() and name[:2] < notebook]
+    return sorted(judged, key=lambda named: _surprise(named[1]), reverse=True)[:ASKED_BACK]
+
+
+def _surprise(one):
+    """How far confidence and outcome were apart: 1 for a certainty that came false."""
+    return abs(one["confidence"] - one["right"])
+
+
+def _answer(one):
+    guess = "as you said" if one["right"] else f"and you said **{one['guess']}**"
+    return f"It was **{one['observed']}**, {guess}, {one['confidence']:.0%} sure."
 
 
 def predictions():

@@ -13,6 +13,7 @@ Always true: the same state gives the same HTML, however one came there.
 import html
 
 CARD = "background:#fff;color:#222;border:1px solid #999;padding:0.5em;margin:0.3em 0"
+TEXT = "background:#fff;color:#222;line-height:1.25;white-space:pre-wrap;margin:0.5em 0 0 0"
 CELL = "text-align:left;padding:0.1em 0.8em 0.1em 0;vertical-align:top"
 
 
@@ -37,7 +38,7 @@ class Frame:
         rows = "".join(f"<tr>{''.join(_cell(cell, 'td' if number else 'th') for cell in row)}</tr>"
                        for number, row in enumerate(self.rows))
         table = f'<table style="border-collapse:collapse;color:#222;margin:0">{rows}</table>' if rows else ""
-        text = f'<pre style="color:#222;background:#fff;line-height:1.25">{html.escape(self.text)}</pre>'
+        text = f'<pre style="{TEXT}">{html.escape(self.text)}</pre>'
         card = (f'<figure style="{CARD}"><figcaption><b>{html.escape(self.caption)}</b></figcaption>'
                 f"{table}{text if self.text else ''}</figure>")
         return f"<details><summary>{html.escape(self.fold)}</summary>{card}</details>" if self.fold else card
