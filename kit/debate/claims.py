@@ -2,6 +2,7 @@
 
 from kit.debate import (
     admission_trial,
+    backing_trial,
     composite_trial,
     drift_trial,
     frontier,
@@ -14,7 +15,7 @@ from kit.debate import (
 from kit.errors import BadInput
 
 CLAIMS = {one.name: one for one in (
-    frontier.M2, ladder_trial.M3, lock_trial.M4, composite_trial.M6, frontier.L2, idle_trial.L3,
+    backing_trial.M1, frontier.M2, ladder_trial.M3, lock_trial.M4, composite_trial.M6, frontier.L2, idle_trial.L3,
     pointer_trial.L4, drift_trial.L5, half_full_trial.L6, admission_trial.L8)}
 
 
