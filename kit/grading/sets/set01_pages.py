@@ -1,6 +1,7 @@
 """Set 01, Pages: blocks that split and merge, under rules that are not Linux's.
 
 What the rules are checked against is written the slow way: by looking at every block that there is.
+The set goes on in set01_pages_merge.py and set01_pages_promises.py.
 """
 
 from itertools import product
@@ -69,6 +70,79 @@ def siblings(page, order):
     ),
 )
 
+# == By hand: a textbook exercise ==================================================================
+
+# 6 KB, 250 B, 900 B, 1500 B and 7 KB out of 1024 KB: what is then free below 32 KB, and what is to be released.
+_FREE = [(8.25, 0.25), (8.5, 0.5), (12, 4), (24, 8)]
+_HELD = {"250 B": (8, 0.25), "900 B": (9, 1), "1500 B": (10, 2)}
+
+
+def _freed(variant, after):
+    """The slow way: let any two blocks that are the halves of one become that one, until no two are left."""
+    free = _FREE + [_HELD[name] for name in variant.releases[:after + 1]]
+    while pairs := [(low, high) for low in free for high in free
+                    if low[1] == high[1] and low[0] + low[1] == high[0] and low[0] % (2 * low[1]) == 0]:
+        low, high = pairs[0]
+        free = [block for block in free if block not in (low, high)] + [(low[0], 2 * low[1])]
+    return [[float(number) for number in block] for block in sorted(free)]
+
+
+def _entry(freed, case):
+    """In the child: one line of the answer, its numbers all of one kind."""
+    return [[number / 1 for number in block] for block in freed[case[0]]]
+
+
+def _in_kb(blocks):
+    return "\n".join(f"{size:g} KB at {start:g}" for start, size in blocks)
+
+
+def _total(blocks):
+    return sum(size for _, size in blocks)
+
+
+FREED = Exercise(
+    id="01-freed", title="Three releases, by hand", difficulty=1, minutes=10,
+    objective="Follow merges upwards, and see where they end.",
+    name="freed",
+    variants=(Variant("first come first", {
+        "releases": ("250 B", "900 B", "1500 B"), "one": "250 B", "two": "900 B", "three": "1500 B",
+        "given": "(8, 1), (12, 4), (24, 8)"}), Variant("last come first", {
+            "releases": ("1500 B", "900 B", "250 B"), "one": "1500 B", "two": "900 B", "three": "250 B",
+            "given": "(8.25, 0.25), (8.5, 0.5), (10, 2), (12, 4), (24, 8)"})),
+    stub='''
+# The free blocks below 32 KB, lowest first, each as (where it begins, how long it is), both in KB.
+freed = [
+    [$given],     # after the block of the $one is released
+    # two more lines: after that of the $two, and then that of the $three
+    ...  # your code here
+]
+''',
+    hints=("Take the block that was released and ask, again and again: where does its other half lie, and is all of it "
+           "free?",
+           "A block of s KB is one half of a block of 2s KB that begins at a multiple of 2s. The other half is the "
+           "buddy. They merge only if the buddy is free as one block of s KB.",
+           "Were the block of 6 KB released at the very start, before anything else was taken: 8 KB at 0; its buddy is "
+           "8 KB at 8 and free, so 16 KB at 0; its buddy 16 KB at 16 is free, so 32 KB at 0; and so on up to 1024 KB."),
+    checks=(
+        Check("all three lines", points=2, cases=lambda variant, random: [(0,), (1,), (2,)], expect=_freed,
+              drive=_entry, rule="two free blocks become one if they are the two halves of one block, and only then",
+              typed=lambda case: f"freed[{case[0]}]", state=_in_kb, heap="five blocks"),
+    ),
+    misconceptions=(
+        Misconception(
+            "as a published key", "You make one block of 16 KB out of two of 8 KB. So does an answer key that was "
+            "published for this exercise, and it is wrong: look where each of the two begins, and what its other "
+            "half is.", somewhere(lambda variant, row: any(size == 16 for _, size in row.seen))),
+        Misconception(
+            "lost", "The sizes do not add up to what was free before and what was released. Merging makes no memory "
+            "and loses none.", somewhere(lambda variant, row: _total(row.seen) != _total(row.wanted))),
+        Misconception(
+            "ends too soon", "No memory is missing, and two blocks that are the halves of one still lie apart. What "
+            "two blocks have become may have a free buddy in its turn.",
+            somewhere(lambda variant, row: len(row.seen) > len(row.wanted))),
+    ),
+)
+
 # == Taking a block ================================================================================
 
 
@@ -111,7 +185,7 @@ def _heap(state):
 
 
 TAKE = Exercise(
-    id="01-take", title="A block from the other end", difficulty=2, minutes=20,
+    id="01-take", title="A block from the other end", difficulty=2, minutes=15,
     objective="Choose a free block by a rule, and split it down without losing a page.",
     name="take",
     variants=(Variant("largest", {"which": "largest", "sign": -1}),
@@ -163,4 +237,4 @@ def _pages(states):
     return sum(len(pages) << order for order, pages in enumerate(states[0][1]))
 
 
-EXERCISES = (SIBLINGS, TAKE)
+EXERCISES = (SIBLINGS, FREED, TAKE)
