@@ -20,7 +20,7 @@ from kit.machine.hang import run_or_hang
 from kit.memory.mempool import MAIL, Mempool
 from kit.memory.promises import Refusing, Sleeping, Wavering
 from kit.memory.zones import Pages, Zone
-from kit.show.widget import Frame, Live, button
+from kit.show.widget import Frame, Live, button, choice, row
 
 ROUNDS = 10                     # of each task
 PATIENCE = 500 * MICROSECOND    # some 5,000 steps of each task
@@ -43,13 +43,13 @@ class LadderBench(Live):
     """
 
     def __init__(self, rungs=MAIL, **setting):
-        from ipywidgets import Dropdown, HBox, IntSlider, Layout, ToggleButton
+        from ipywidgets import IntSlider, Layout, ToggleButton
         self.rungs, self.order = {rung.name: rung for rung in rungs}, [rung.name for rung in rungs]
         self.setting = {"tasks": 3, "each": 1, "elements": 4, "spare": 0, "beneath": "Refusing", **setting}
         self.switch = {name: ToggleButton(value=True, layout=Layout(width="auto")) for name in self.order}
         for name, switch in self.switch.items():
             setattr(self, name.lower(), switch)
-        self.rung = Dropdown(options=self.order, description="move")
+        self.rung = choice(self.order, "move")
         self.earlier = button("earlier", lambda: self._move(-1), "the chosen rung is climbed earlier")
         self.later = button("later", lambda: self._move(1), "the chosen rung is climbed later")
         self.restore = button("as it was", self._restore, "all rungs, in their first order, and the first setting")
@@ -57,17 +57,15 @@ class LadderBench(Live):
         self.each = IntSlider(min=1, max=3, description="each takes")
         self.elements = IntSlider(min=0, max=8, description="pool size")
         self.spare = IntSlider(min=0, max=8, description="left beneath")
-        self.beneath = Dropdown(options=[(f"{name}: {what}", name) for name, what in BENEATH.items()],
-                                description="beneath", layout=Layout(width="32em"))
-        self.row = HBox(layout=Layout(flex_flow="row wrap"))
+        self.beneath = choice(list(BENEATH), "beneath")
+        self.beneath.tooltips = list(BENEATH.values())
+        self.row = row()
         self.controls = {name: getattr(self, name) for name in self.setting}
         self._restore_setting()
         for control in [*self.switch.values(), *self.controls.values()]:
             control.observe(self.show, "value")
-        super().__init__(self.row, HBox([self.rung, self.earlier, self.later, self.restore],
-                                        layout=Layout(flex_flow="row wrap")),
-                         HBox([self.tasks, self.each], layout=Layout(flex_flow="row wrap")),
-                         HBox([self.elements, self.spare], layout=Layout(flex_flow="row wrap")), self.beneath)
+        super().__init__(self.row, self.rung, row(self.earlier, self.later, self.restore),
+                         row(self.tasks, self.each, self.elements, self.spare), self.beneath)
 
     # -- What a control does ---------------------------------------------------------------------------
 
@@ -107,11 +105,11 @@ class LadderBench(Live):
         return trial(self.ladder(), **{name: control.value for name, control in self.controls.items()})
 
     def frames(self):
-        """The ladder at ease; over an allocator that sleeps; and there without its rung that sleeps in it."""
+        """Over an allocator that sleeps: three tasks, six tasks, and six without the rung that sleeps in it."""
         rungs = tuple(self.rungs.values())
         squeeze = {**self.setting, "tasks": 6, "beneath": "Sleeping"}
         patient = tuple(rung for rung in rungs if not rung.name.startswith("INSIST"))
-        return [trial(rungs, **self.setting), trial(rungs, **squeeze), trial(patient, **squeeze)]
+        return [trial(rungs, **{**squeeze, "tasks": 3}), trial(rungs, **squeeze), trial(patient, **squeeze)]
 
 
 def trial(ladder, tasks, each, elements, spare, beneath):
@@ -119,7 +117,8 @@ def trial(ladder, tasks, each, elements, spare, beneath):
     names = ", ".join(rung.name for rung in ladder)
     if not ladder:
         return Frame("no rung is on", text="Nobody can climb a ladder without rungs. Switch one on.")
-    setting = f"{names}; {tasks} tasks, {each} each, a pool of {elements} over {beneath} with {spare} left"
+    setting = f"{names}; {tasks} tasks, {each} each, a pool of {elements} over {beneath} ({BENEATH[beneath]})"
+    setting += f" with {spare} left"
     machine, (pool, state) = Machine(seed=1), _pool(ladder, elements, spare, beneath)
     for number in range(tasks):
         machine.spawn(f"T{number + 1}", borrower, pool, each, ROUNDS)

@@ -17,7 +17,7 @@ from kit.machine.explore import explore, replay
 from kit.machine.report import holding
 from kit.machine.schedule import answer_digits, read_schedule
 from kit.memory.mempool import Mempool
-from kit.show.widget import Frame, Live, button
+from kit.show.widget import Frame, Live, button, row
 
 STATES = 10_000     # that the explorer looks at before it gives up: a second or so
 LINES = 5           # of the story so far
@@ -31,7 +31,7 @@ class BeTheScheduler(Live):
     """
 
     def __init__(self, story="pool", **sizes):
-        from ipywidgets import HTML, HBox, Layout, Text
+        from ipywidgets import HTML, Layout, Text
         self.story = story_of(story, **sizes) if isinstance(story, str) else story
         self.run, self.problem, self.button, self._result = replay(self.story, ""), "", {}, None
         self.turns = Text(description="schedule", continuous_update=False, layout=Layout(width="40em"))
@@ -41,9 +41,8 @@ class BeTheScheduler(Live):
         self.otherwise = button("the world answers otherwise", self._answer_otherwise,
                                 "what `choose` asked in the last turn gets its next answer")
         self.shortest = button("show the shortest way", self._explore, "let the explorer look at every schedule")
-        self.who, self.found = HBox(layout=Layout(flex_flow="row wrap")), HTML()
-        super().__init__(self.who, HBox([self.undo, self.restart, self.otherwise, self.shortest],
-                                        layout=Layout(flex_flow="row wrap")), self.turns)
+        self.who, self.found = row(), HTML()
+        super().__init__(self.who, row(self.undo, self.restart, self.otherwise, self.shortest), self.turns)
         self.box.children = (*self.box.children, self.found)
 
     # -- What a control does ---------------------------------------------------------------------------

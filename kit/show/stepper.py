@@ -17,7 +17,7 @@ from kit import trace
 from kit.errors import BadInput
 from kit.memory.mempool import MAIL, Mempool, Rung, insist_below_half
 from kit.show.source import Source
-from kit.show.widget import Frame, Live, button
+from kit.show.widget import Frame, Live, button, choice, row
 from kit.trace import Trail
 
 CODE = (Mempool.alloc, Mempool.free, *MAIL, insist_below_half)
@@ -59,18 +59,17 @@ class Stepper(Live):
         if not len(trail):
             raise BadInput("nothing happened on this trail, so there is nothing to step through. "
                            "Run something inside `with watch() as trail:`.")
-        from ipywidgets import Dropdown, HBox, IntSlider, Layout
+        from ipywidgets import IntSlider, Layout
         self.trail, self.events = trail, trail.events
         self.places = _Places(code).of(self.events)
         self.position = IntSlider(value=1, min=1, max=len(trail), description="event", layout=Layout(width="40em"))
-        self.follow = Dropdown(options=["everybody", *trail.tasks()], description="follow")
+        self.follow = choice(["everybody", *trail.tasks()], "follow")
         self.first = button("first", lambda: self._go(1))
         self.back = button("back", lambda: self._step(-1), "one event back")
         self.forward = button("forward", lambda: self._step(1), "one event forward")
         self.last = button("last", lambda: self._go(len(self.events)))
         self.position.observe(self.show, "value")
-        super().__init__(self.position, HBox([self.first, self.back, self.forward, self.last, self.follow],
-                                             layout=Layout(flex_flow="row wrap")))
+        super().__init__(self.position, row(self.first, self.back, self.forward, self.last), self.follow)
 
     def _go(self, position):
         self.position.value = position

@@ -13,7 +13,7 @@ Always true: the same state gives the same HTML, however one came there.
 import html
 
 CARD = "background:#fff;color:#222;border:1px solid #999;padding:0.5em;margin:0.3em 0"
-TEXT = "background:#fff;color:#222;line-height:1.25;white-space:pre-wrap;margin:0.5em 0 0 0"
+TEXT = "font-family:monospace;background:#fff;color:#222;line-height:1.25;white-space:pre-wrap;margin:0.5em 0 0 0"
 CELL = "text-align:left;padding:0.1em 0.8em 0.1em 0;vertical-align:top"
 
 
@@ -89,6 +89,18 @@ def button(description, act, tooltip=""):
     made = Button(description=description, tooltip=tooltip or description, layout=Layout(width="auto"))
     made.on_click(lambda _: act())
     return made
+
+
+def choice(options, description):
+    """One of several, by buttons: a dropdown would not hear the arrow keys, which JupyterLab keeps for its cells."""
+    from ipywidgets import ToggleButtons
+    return ToggleButtons(options=options, description=description, style={"button_width": "auto"})
+
+
+def row(*controls):
+    """Controls side by side, on several lines where the page is narrow."""
+    from ipywidgets import HBox, Layout
+    return HBox(controls, layout=Layout(flex_flow="row wrap"))
 
 
 def _cell(text, tag):
