@@ -154,7 +154,7 @@ def _fault(check, row):
     typed = check.typed(row.case)
     if isinstance(row.seen, Stopped):
         return Fault(typed, f"It stopped at {row.seen}." if row.seen.line else f"It stopped: {row.seen}.", "", None)
-    if row.wanted is None:
+    if check.judge:
         return Fault(typed, why, _picture(check, row.seen), None)
     if check.moves and isinstance(row.seen, list):
         return _first_wrong_move(check, row, typed)

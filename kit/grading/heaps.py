@@ -3,9 +3,9 @@
     Whoever asks for a block of order k gets 2**k pages that nobody holds, beginning at a multiple of
     2**k, inside the heap; and is told None only while there are no such pages.
 
-The mistakes are real ones: people made them, and some published them.  A mistake is not where it
-hurts: what one call gets wrong is often seen only by a later one, which is why a hunter looks for the
-shortest run of calls that shows it.
+The mistakes are of the kind that people make; one of them stood in published code.  A mistake is not
+where it hurts: what one call gets wrong is often seen only by a later one, which is why a hunter looks
+for the shortest run of calls that shows it.
 
 Always true: whoever only takes, and puts back what was taken, meets no exception.
 
@@ -78,7 +78,8 @@ class Elm(Heap):
         buddy = page ^ 2 ** order
         if order < self.top and buddy in self.free[order]:
             self.remove(buddy, order)
-            page, order = min(page, buddy), order + 1
+            page = min(page, buddy)
+            order += 1
         self.add(page, order)
 
 

@@ -21,7 +21,8 @@ def _runs(variant, held, pages, order):
 
 def _audit(variant, record):
     """The slow way: who holds what is found out anew, from the beginning, before every operation."""
-    for index, (what, order, page) in enumerate(record):
+    for index, operation in enumerate(record):
+        what, order, page = operation
         held = set()
         for done, of, first in record[:index]:
             block = set() if first is None else set(range(first, first + 2 ** of))
@@ -106,6 +107,10 @@ def audit(record):
             "what comes after it no longer counts.",
             lambda variant, rows: all(row.seen > row.wanted for row in rows if row.fault)),
         Misconception(
+            "None is never wrong", "You let every None pass. A heap that says it has nothing while the pages lie there "
+            "has broken its promise too; that is how lost memory shows.",
+            somewhere(lambda variant, row: _let_pass(row) and _at(row)[2] is None)),
+        Misconception(
             "alignment", "Look again at where a block may begin. Here that is part of the promise: $where.",
             somewhere(lambda variant, row: not _past(row) and (_at(row)[2] or 0) % 2 ** _at(row)[1] > 0)),
         Misconception(
@@ -113,14 +118,10 @@ def audit(record):
             somewhere(lambda variant, row: _past(row))),
         Misconception(
             "first page only", "You look at the first page of a block. None of its pages may be held.",
-            somewhere(lambda variant, row: _let_pass(row) and _at(row)[2] is not None)),
-        Misconception(
-            "None is never wrong", "You let every None pass. A heap that says it has nothing while the pages lie there "
-            "has broken its promise too; that is how lost memory shows.",
             somewhere(lambda variant, row: _let_pass(row))),
         Misconception(
             "only a sum", "You call a None broken because enough pages are free. They must also lie side by side, "
-            "$where.", somewhere(lambda variant, row: _at(row)[2] is None)),
+            "$where.", somewhere(lambda variant, row: type(row.seen) is int and _at(row)[2] is None)),
     ),
 )
 
@@ -161,6 +162,8 @@ def _broke(variant, name, moves):
 def _shows(variant, case, moves):
     """Whether the answer for one heap is right: None for the sound one, a sequence that shows it for the others."""
     name, = case
+    if moves == "(nothing)":
+        return f"hunt has no line for {name}."
     if moves is None:
         return f"{name} is not sound: there is a sequence of operations after which it breaks its promise." \
             if name in SHORTEST else None
