@@ -78,17 +78,15 @@ class Disk:
     def __init__(self, *pools, at_once=1, lock=None):
         self.pools, self.at_once, self.lock = pools, at_once, lock
         self.written = set()
-        self.wait = WaitQueue("disk.wait", f"The disk begins when {at_once} writes have been handed over.", of=self)
-
-    def __repr__(self):
-        return "the disk"
+        self.wait = WaitQueue("disk.wait", f"The disk begins when {at_once} writes have been handed over.")
 
     @might_sleep
     async def write(self, *elements):
         """Write what stands in `elements`; back when that is done.  Refused unless the caller holds them all."""
-        if len(elements) != len(self.pools) or len(set(elements)) < len(elements):
-            raise Refused(f"the disk wants {len(self.pools)} elements, all different; {traps.current} hands it "
-                          f"{len(elements)}.")
+        if len(elements) != len(self.pools):
+            raise Refused(f"the disk wants {len(self.pools)} elements; {traps.current} hands it {len(elements)}.")
+        if len(set(elements)) < len(elements) and None not in elements:
+            raise Refused(f"{traps.current} hands the disk one and the same element twice.")
         if traps.current in self.written:
             raise Refused(f"{traps.current} writes a second time.")
         if self.lock is not None and self.lock.owner is traps.current:

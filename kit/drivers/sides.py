@@ -24,14 +24,15 @@ from kit.traps import hold, let_go, might_sleep, sleep, step
 class Memory:
     """What a driver sees of memory: `reserved` units for those who declare their need, and `ordinary` pages.
 
-    One task's own.  Behind it stands a pool, filled before anybody came, or a ledger over all pages.
+    One task's own.  Its units come from a pool, filled before anybody came, or are promised by the ledger.
+    Ordinary pages are the ledger's on both sides, so that both hand out the last one.
     """
 
     explored = ("declared", "held", "grabbed")
 
-    def __init__(self, reserved, pool=None, pages=None, ledger=None):
-        self.reserved, self._pool, self._pages, self._ledger = reserved, pool, pages, ledger
-        self._reservation = None if ledger is None else ledger.try_reserve()
+    def __init__(self, reserved, ledger, pool=None):
+        self.reserved, self._ledger, self._pool = reserved, ledger, pool
+        self._reservation = ledger.try_reserve()
         self.declared, self.held, self.grabbed = 0, [], []
 
     @might_sleep
@@ -41,9 +42,7 @@ class Memory:
             raise Refused(f"{traps.current} declares {count}: a driver declares once, from 1 to {self.reserved}.")
         self.declared = count
         await step("declare")
-        if self._ledger is None:
-            return
-        while not self._promised(count):
+        while self._pool is None and not self._promised(count):
             with self._ledger.wait.queued():
                 await step("look again")
                 if not self._ledger.would_grant(count):
@@ -62,7 +61,7 @@ class Memory:
         if len(self.held) >= self.declared:
             raise Refused(f"{traps.current} takes more than the {self.declared} that it has declared.")
         await step("take")
-        element = self._reservation.take() if self._ledger is not None else await self._pool.alloc(GFP_KERNEL)
+        element = self._reservation.take() if self._pool is None else await self._pool.alloc(GFP_KERNEL)
         self.held.append(element)
         return element
 
@@ -72,15 +71,18 @@ class Memory:
             raise Refused(f"{traps.current} gives {unit} back, which it does not hold.")
         self.held.remove(unit)
         await step("give")
-        await self._pool.free(unit) if self._ledger is None else self._reservation.put(unit)
+        if self._pool is None:
+            self._reservation.put(unit)
+        else:
+            await self._pool.free(unit)
 
     async def grab(self):
         """An ordinary page, or None if there is none at the moment.  Never sleeps."""
         await step("grab")
-        page = self._pages.take(GFP_ATOMIC)
+        page = self._ledger.pages.take(GFP_ATOMIC)
         if page is not None:
             self.grabbed.append(page)
-            hold(f"page {page}", of=self._ledger or self._pages)
+            hold(f"page {page}", of=self._ledger)
         return page
 
     async def drop(self, page):
@@ -89,15 +91,14 @@ class Memory:
             raise Refused(f"{traps.current} drops {page}, which it has not grabbed.")
         self.grabbed.remove(page)
         await step("drop")
-        let_go(f"page {page}", of=self._ledger or self._pages)
-        self._pages.put(page)
+        let_go(f"page {page}", of=self._ledger)
+        self._ledger.pages.put(page)
 
     def must_be_back(self):
         """Refused if anything is still out; what was promised is everybody's again."""
         if self.held or self.grabbed:
             raise Refused(f"{traps.current} has ended, and still holds memory.")
-        if self._reservation is not None:
-            self._reservation.release()
+        self._reservation.release()
 
 
 async def honest(driver, memory):
@@ -118,8 +119,8 @@ def either(driver, promised, reserved=2, ordinary=1, tasks=2, policy="waiting"):
     def story(machine):
         count = ordinary + (reserved if promised else 0)
         pages = Pages(zones=[Zone("NORMAL", 0, count, pages_min=0, max_order=0)])
+        ledger = Ledger(pages, POLICIES[policy])
         pool = None if promised else Pool.of(reserved)
-        ledger = Ledger(pages, POLICIES[policy]) if promised else None
         for number in range(tasks):
-            machine.spawn(chr(ord("A") + number), honest, driver, Memory(reserved, pool, pages, ledger))
+            machine.spawn(chr(ord("A") + number), honest, driver, Memory(reserved, ledger, pool))
     return story

@@ -173,6 +173,7 @@ async def latecomer(memory):
 
 # (exercise, what changed): why it is the same answer.
 EQUIVALENT = {
+    ("09-order", "request = buffer = None -> pass"): "both are taken before they are used",
     ("09-hang-promises", "await memory.give(await memory.take()) -> pass"):
         "two of it hang in declare, before they come to take; and over a pool, who takes nothing cannot hang",
 }

@@ -33,7 +33,7 @@ def _call(name):
     def typed(case):
         world, sizes, words = case
         sizes = "".join(f", {size}={value!r}" for size, value in sizes.items())
-        return f"explore({world}({name}{sizes}))\n{words}; the allocator beneath refuses (always says no, at once)"
+        return f"explore({world}({name}{sizes}))\n{words};\nthe allocator beneath refuses (always says no, at once)"
     return typed
 
 
@@ -75,6 +75,7 @@ async def write(requests, buffers, disk):
     and elsewhere in the kernel there is a reader, which you may not change, that takes of `$first` first
     and of `$second` then.  Write the beginning anew.
     """
+    request = buffer = None
     ...  # your code here
     await disk.write(request, buffer)
     await requests.free(request)
@@ -169,7 +170,7 @@ def _mirrors(variant, random):
     copies = variant.copies
     return [("mirrors", {"copies": copies, "elements": elements, "tasks": tasks},
              f"tasks: {tasks}, each with {copies} copies, elements in the pool: {elements}")
-            for tasks, elements in ((1, copies), (2, copies), (2, copies + 1))]
+            for tasks, elements in ((1, copies), (2, copies))]
 
 
 def _stripes(variant, random):
@@ -178,17 +179,27 @@ def _stripes(variant, random):
              "the disk begins when both have handed over")]
 
 
+def _takes(*names):
+    """The driver that hangs, as it stands in the docstring: for two copies, or for three."""
+    lines = [*[f"{name} = await pool.alloc()" for name in names], f"await disk.write({', '.join(names)})",
+             *[f"await pool.free({name})" for name in names]]
+    return "\n".join(" " * 8 + line for line in lines)
+
+
 MIRROR = Exercise(
     id="09-mirror", title="All copies in hand", difficulty=3, minutes=15,
     objective="Take several elements of one pool without hanging, and without making everybody wait for everybody.",
     name="mirror",
-    variants=(Variant("two", {"copies": 2, "word": "two"}),
-              Variant("three", {"copies": 3, "word": "three"})),
+    variants=(Variant("two", {"copies": 2, "word": "two", "takes": _takes("first", "second")}),
+              Variant("three", {"copies": 3, "word": "three", "takes": _takes("first", "second", "third")})),
     stub='''
 async def mirror(pool, gate, disk):
     """Write $word copies: the disk is handed $copies elements of one pool at the same time.
 
-    As it stands the driver hangs: it takes its elements one after the other, and so do its like.
+    As it stands the driver hangs:
+
+$takes
+
     `gate` is a mutex that nobody uses yet.  Where there are elements for two tasks, two must be able
     to hand their copies over at the same time: the disk may wait for the second before it begins.
     """
@@ -199,7 +210,7 @@ async def mirror(pool, gate, disk):
            "Philosophers with two forks each: a waiter lets one at a time pick forks up. Once a philosopher has both, "
            "the waiter turns to the next; eating and laying down happen without him."),
     checks=(
-        Check("every state, with just enough elements and with one more", points=3, cases=_mirrors, judge=_no_harm,
+        Check("every state, one task and two, with just enough elements", points=3, cases=_mirrors, judge=_no_harm,
               drive=_explored, rule="of those who hold a part and wait for more there may be one at a time",
               typed=_call("mirror"), heap="a world of 2 tasks", steps=500_000),
         Check("every state, where two tasks must write at the same time", points=1, cases=_stripes, judge=_no_harm,
@@ -218,7 +229,7 @@ async def mirror(pool, gate, disk):
             "nobody sleeps, and nothing is written.", _verdict("no progress")),
         Misconception(
             "not all in hand", "You give an element back before the disk has been handed all of them: a mirror with "
-            "less than $word copies is none.", _told("does not hold", "all different")),
+            "less than $word copies is none.", _told("does not hold", "the same element twice")),
         Misconception("without leave to sleep", ATOMIC, _told("the disk None")),
     ),
 )

@@ -43,9 +43,9 @@ def _as_called(case):
 def _small(variant, random):
     if variant.kept:
         return [([each] * tasks, kept) for tasks, each, kept in
-                ((1, 1, 0), (1, 2, 1), (2, 1, 1), (2, 2, 0), (2, 2, 1), (1, 3, 2), (2, 3, 1), (3, 1, 1), (3, 2, 1))]
+                ((1, 1, 0), (1, 2, 1), (2, 1, 1), (2, 2, 0), (2, 2, 1), (1, 3, 2), (2, 3, 1), (3, 1, 1))]
     return [(needs, None) for needs in
-            ([1], [2], [1, 1], [2, 1], [2, 2], [3, 1], [2, 3], [3, 3], [1, 1, 1], [1, 2, 1], [2, 2, 2])]
+            ([1], [2], [1, 1], [2, 1], [2, 2], [3, 1], [2, 3], [1, 1, 1], [1, 2, 1])]
 
 
 def _large(variant, random):
@@ -60,14 +60,14 @@ def _said(answer, case):
 
 
 def _by_hand(variant, needs, kept):
-    """The slow way: hand elements out as badly as can be, and see at which size somebody is left with all it needs."""
-    elements, held = (kept or 0) + 1, [0] * len(needs)
-    while True:
-        lacking = [task for task, need in enumerate(needs) if held[task] < need - 1]
-        if not lacking:
-            return elements     # all lack their last one, and one more element is there
-        held[lacking[0]] += 1
-        elements += 1
+    """The slow way: hand elements out as badly as can be, one by one, and then one more to end it."""
+    elements = (kept or 0) + 1
+    for need in needs:
+        held = 0
+        while held + 1 < need:
+            held += 1
+            elements += 1
+    return elements
 
 
 def _always_says(number):
@@ -151,8 +151,8 @@ def _sides(variant, random):
 def _typed(name):
     def typed(case):
         sizes = "".join(f", {size}={value!r}" for size, value in case[0].items())
-        return f"explore(either({name}, promised{sizes})), promised=False and promised=True\n{case[1]}; the " \
-            "allocator beneath the pool refuses (always says no, at once)"
+        return f"explore(either({name}, promised{sizes})), promised=False and promised=True\n{case[1]};\n" \
+            "the allocator beneath the pool refuses (always says no, at once)"
     return typed
 
 
@@ -165,7 +165,7 @@ def _hangs_the_pool(variant, case, seen):
 
 
 HANG_POOLS = Exercise(
-    id="09-hang-pools", title="LaHaise's driver", difficulty=3, minutes=15,
+    id="09-hang-pools", title="A driver on LaHaise's side", difficulty=3, minutes=15,
     objective="Hang a pool with a driver that promises would have served.",
     name="stampede",
     variants=(Variant("three", {"sizes": {"reserved": 3, "ordinary": 1}, "units": 3, "word": "three"}),
@@ -222,7 +222,7 @@ def _harms_the_promise(variant, case, seen):
 
 
 HANG_PROMISES = Exercise(
-    id="09-hang-promises", title="Molnar's driver", difficulty=4, minutes=20,
+    id="09-hang-promises", title="A driver on Molnar's side", difficulty=4, minutes=20,
     objective="Find the place at which a reservation is only as good as the moment at which it is asked for.",
     name="latecomer",
     variants=(
@@ -235,6 +235,8 @@ HANG_PROMISES = Exercise(
                      "give something back?",
             "rule": "A ledger keeps its promises from the moment at which they are made. Of what was gone before, it "
                     "has nothing to promise.",
+            "sibling": "A hall has three chairs, and an usher who will keep one free for you once he has promised to. "
+                       "Who puts a coat on all three and then asks him waits for a chair that is under his own coat.",
             "none": "It asks early enough, or leaves enough: when each declares its need there is a page left to be "
                     "promised."}),
         Variant("counted", {
@@ -245,6 +247,8 @@ HANG_PROMISES = Exercise(
             "nudge": "A promise is broken when it has been made and cannot be kept. Who could take the page that was "
                      "promised?",
             "rule": "A ledger that is not asked by those who take cannot keep what it promised.",
+            "sibling": "A hotel notes down every booking, and lets anybody into its rooms. Book a room, then let "
+                       "guests from the street take all there are: the booking is still in the book.",
             "none": "Nothing that was promised gets lost: it grabs before anything is promised, or leaves a page."})),
     stub='''
 async def latecomer(memory):
@@ -262,10 +266,7 @@ async def latecomer(memory):
     """
     ...  # your code here
 ''',
-    hints=("$nudge", "$rule",
-           "A program that asks its bank for a loan is served at once while the bank has money. One that first takes "
-           "the money out and then asks, with the notes in its pocket, waits for itself. In which order does a bank "
-           "that forgets what it promised get caught?"),
+    hints=("$nudge", "$rule", "$sibling"),
     checks=(
         Check("every state, over promises and over a pool", points=4, cases=_sides, judge=_harms_the_promise,
               drive=_on_both_sides, rule="a pool is filled before anybody comes; a promise holds from when it is made, "
