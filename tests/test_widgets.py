@@ -1,8 +1,14 @@
 """The widgets, driven in plain Python: every control, forward and back, and what is left without a kernel."""
 
+import re
+
 import pytest
+from hygiene import faults
+from nbformat import v4
+from samples import METADATA, write
 
 from kit import LINUX_2_5_1, Machine, Mempool, Refusing, Trail, explore, step
+from kit.commands.notebooks import executed
 from kit.drivers.small_worlds import pool
 from kit.errors import BadInput
 from kit.show.bench import BENEATH, LadderBench
@@ -259,3 +265,35 @@ def test_key_frames_tell_a_reader_without_a_kernel_what_one_would_see(make):
     frames = widget.key_frames()
     assert frames.count("<figure") == 3 and frames == make().key_frames()
     assert widget.said.value == before == widget.now().html()
+
+
+NOTEBOOK = ["""\
+from kit import explore
+from kit.drivers.small_worlds import pool
+from kit.show.bench import LadderBench
+from kit.show.scheduler import BeTheScheduler
+from kit.show.stepper import Stepper
+
+game = BeTheScheduler("pool", elements=2, tasks=2, take=2)
+game""", """\
+game.turns.value = "AAB"
+stepper = Stepper(explore(pool(2, 2, 2)).trail)
+stepper""", """\
+stepper.position.value = 3
+bench = LadderBench(tasks=6, beneath="Sleeping")
+bench""", "bench.insist.value = False"]
+
+
+@pytest.mark.slow
+def test_a_notebook_with_widgets_may_be_committed_and_its_page_has_no_hole(tmp_path):
+    from nbconvert import HTMLExporter
+    cells = [v4.new_markdown_cell("# Widgets", id="title")]
+    cells += [v4.new_code_cell(code, id=f"cell-{number}") for number, code in enumerate(NOTEBOOK)]
+    file = write(v4.new_notebook(cells=cells, metadata=METADATA), tmp_path / "widgets.ipynb")
+    file.write_text(executed(file), encoding="utf-8")
+    assert executed(file) == file.read_text(encoding="utf-8")
+    assert faults(file) == []
+    page = re.sub(r"<script.*?</script>", "", HTMLExporter().from_filename(file)[0], flags=re.S)
+    assert page.count("Without a kernel: what you would see") == 3
+    for told in ("You have hung the machine!", "async def", "4 of 4 elements in the pool in the end"):
+        assert told in page

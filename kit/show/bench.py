@@ -127,7 +127,7 @@ def trial(ladder, tasks, each, elements, spare, beneath):
         end, why = "all served" if ended else f"not done after {PATIENCE // MICROSECOND} microseconds", ""
     except KitError as error:
         end, why = "hung", str(error).partition("\nreplay:")[0]     # of this story only the bench knows
-    left = f"{len(pool.elements)} of {pool.min_nr} elements in the pool in the end"
+    left = f"{len(pool.elements)} of {pool.min_nr} elements in the pool in the end (one schedule: all CPUs alike)"
     return Frame(f"{end}: {setting}", _bars(pool.served), "\n".join(filter(None, [left, why])))
 
 

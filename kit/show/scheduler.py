@@ -52,7 +52,8 @@ class BeTheScheduler(Live):
         machine = self.run.machine
         for option in [*machine.tasks, *machine.options()]:
             if option.letter not in self.button:
-                self.button[option.letter] = button(f"{option.letter}: {option.name}",
+                named = "" if option.name == option.letter else f": {option.name}"
+                self.button[option.letter] = button(option.letter + named,
                                                     lambda letter=option.letter: self._take(letter),
                                                     f"{option.name} goes on to its next trap")
         self.who.children = tuple(self.button.values())

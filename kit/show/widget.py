@@ -12,9 +12,11 @@ Always true: the same state gives the same HTML, however one came there.
 
 import html
 
-CARD = "background:#fff;color:#222;border:1px solid #999;padding:0.5em;margin:0.3em 0"
-TEXT = "font-family:monospace;background:#fff;color:#222;line-height:1.25;white-space:pre-wrap;margin:0.5em 0 0 0"
-CELL = "text-align:left;padding:0.1em 0.8em 0.1em 0;vertical-align:top"
+# Every part says its own colours and spacing: with those of JupyterLab's dark theme, tables could not be read.
+CARD = "background:#fff;color:#222;line-height:1.3;border:1px solid #999;padding:0.5em;margin:0.3em 0"
+CELL = "background:#fff;color:#222;line-height:1.3;text-align:left;padding:0.1em 0.8em 0.1em 0;vertical-align:top"
+TEXT = ("background:#fff;color:#222;line-height:1.25;font-family:monospace;font-size:0.9em;white-space:pre-wrap;"
+        "word-break:normal;overflow-wrap:anywhere;margin:0.5em 0 0 0")
 
 
 class Frame:
@@ -35,9 +37,8 @@ class Frame:
 
     def html(self):
         """The frame as HTML: a white card, which reads in JupyterLab's dark theme as well."""
-        rows = "".join(f"<tr>{''.join(_cell(cell, 'td' if number else 'th') for cell in row)}</tr>"
-                       for number, row in enumerate(self.rows))
-        table = f'<table style="border-collapse:collapse;color:#222;margin:0">{rows}</table>' if rows else ""
+        rows = "".join(_row(row, "td" if number else "th") for number, row in enumerate(self.rows))
+        table = f'<table style="border-collapse:collapse;margin:0">{rows}</table>' if rows else ""
         text = f'<pre style="{TEXT}">{html.escape(self.text)}</pre>'
         card = (f'<figure style="{CARD}"><figcaption><b>{html.escape(self.caption)}</b></figcaption>'
                 f"{table}{text if self.text else ''}</figure>")
@@ -103,5 +104,6 @@ def row(*controls):
     return HBox(controls, layout=Layout(flex_flow="row wrap"))
 
 
-def _cell(text, tag):
-    return f'<{tag} style="{CELL}">{html.escape(text)}</{tag}>'
+def _row(row, tag):
+    cells = "".join(f'<{tag} style="{CELL}">{html.escape(cell)}</{tag}>' for cell in row)
+    return f'<tr style="background:#fff">{cells}</tr>'
