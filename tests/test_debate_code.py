@@ -1,10 +1,13 @@
 """The claims on what is executed: calls through pointers, code to be kept in sync, code beside code."""
 
+import sys
+
 import pytest
 
-from kit.debate import drift_trial, pointer_trial
+from kit.debate import complexity_trial, drift_trial, executed, pointer_trial
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Evidence
 from kit.debate.claims import CLAIMS
+from kit.debate.complexity_trial import OUTSIDER, TURNS, USER
 from kit.debate.hearing import hear
 from kit.debate.pointer_trial import CHEAP, DEAR, PLAIN, REACHED, RETPOLINES
 
@@ -62,8 +65,56 @@ def test_what_was_changed_together_keeps_the_promise_only_together():
     assert whole == {"2.5.1": [False, False], drift_trial.BARE: [False, False], "2005": [False, True]}
 
 
+@pytest.mark.parametrize("beside, word", [((18, 18, 0, 0), HOLDS), ((18, 18, 0, 1), DEPENDS), ((18, 19, 1, 1), FAILS)])
+def test_m5_asks_the_allocators_of_each_release(beside, word):
+    labels = ("branches, 2.5.1", "branches, 2.6.12", "places, 2.5.1", "places, 2.6.12")
+    rows = tuple((label, nothing, pool, 0, 0, 19) for label, nothing, pool in zip(labels, (18, 18, 0, 0), beside))
+    assert CLAIMS["M5"].judge(Evidence(("in the allocators", *complexity_trial.WAYS), rows)).word == word
+
+
+@pytest.mark.parametrize("counted, waiting, word", [
+    ((19, 20), (20, 20), HOLDS), ((19, 20), (49, 20), DEPENDS), ((19, 20), (20, 21), DEPENDS),
+    ((21, 1), (49, 1), FAILS)])
+def test_l7_wants_one_branch_a_call_and_no_more_turns(counted, waiting, word):
+    rows = ((OUTSIDER, 18, 18, counted[0], waiting[0]), (USER, 18, 24, 28, 28),
+            (f"{TURNS}1", 20, 20, counted[1], waiting[1]))
+    assert CLAIMS["L7"].judge(Evidence(("a call", "nothing", "mempool", "counted", "waiting"), rows)).word == word
+
+
+def test_branches_are_counted_where_they_are_and_each_time():
+    def loop():
+        return [executed_here(number) for number in range(3)]
+
+    assert executed.branches([__name__], loop) == 3
+    assert executed.branches(["kit.memory.buddy"], loop) == 0
+
+
+def executed_here(number):
+    if number == 1:
+        return "one"
+    return "another"
+
+
+def test_a_debugger_is_given_back_its_trace():
+    def mine(*_):
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(mine)
+    try:
+        executed.branches(["kit.memory.zones"], lambda: None)
+        assert sys.gettrace() is mine
+    finally:
+        sys.settrace(before)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["L4", "L5"])
-def test_the_verdict_is_the_same_under_twenty_seeds(name):
-    finding, = hear([name], range(20))
+@pytest.mark.parametrize("name, seeds", [("L4", 5), ("L5", 20), ("M5", 2)])      # each builds the C program anew
+def test_the_verdict_is_the_same_under_every_seed(name, seeds):
+    finding, = hear([name], range(seeds))
     assert len(set(finding.words_by_seed.values())) == 1
+
+
+@pytest.mark.slow
+def test_l7_is_judged_the_same_in_every_stretch_of_the_recording():
+    assert len({CLAIMS["L7"].trial(seed, cpus=(1, 8))[1].word for seed in range(20)}) == 1

@@ -3,6 +3,7 @@
 from kit.debate import (
     admission_trial,
     backing_trial,
+    complexity_trial,
     composite_trial,
     drift_trial,
     frontier,
@@ -15,8 +16,8 @@ from kit.debate import (
 from kit.errors import BadInput
 
 CLAIMS = {one.name: one for one in (
-    backing_trial.M1, frontier.M2, ladder_trial.M3, lock_trial.M4, composite_trial.M6, frontier.L2, idle_trial.L3,
-    pointer_trial.L4, drift_trial.L5, half_full_trial.L6, admission_trial.L8)}
+    backing_trial.M1, frontier.M2, ladder_trial.M3, lock_trial.M4, complexity_trial.M5, composite_trial.M6, frontier.L2,
+    idle_trial.L3, pointer_trial.L4, drift_trial.L5, half_full_trial.L6, complexity_trial.L7, admission_trial.L8)}
 
 
 def claim(name):
