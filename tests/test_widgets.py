@@ -14,6 +14,7 @@ from kit.errors import BadInput
 from kit.show.bench import BENEATH, LadderBench
 from kit.show.scheduler import BeTheScheduler
 from kit.show.stepper import CODE, Stepper, film
+from kit.show.widget import squares
 
 HANG = "AAAABBBBBBBBBAAAAA"     # two tasks, two elements, two each
 
@@ -107,6 +108,8 @@ def test_any_story_can_be_played_and_a_wrong_name_gets_a_sentence():
         BeTheScheduler("pond")
     with pytest.raises(BadInput, match="no size"):
         BeTheScheduler("pool", width=3)
+    with pytest.raises(BadInput, match="7 is no story"):
+        BeTheScheduler(7)
 
 
 # == The stepper ===================================================================================
@@ -124,7 +127,7 @@ def stepper():
     machine, reserve = Machine(), Mempool.create(1, Refusing(1))
     for name in ("Ann", "Bob"):
         machine.spawn(name, borrower, reserve)
-    with film(lambda: f"in the pool: {len(reserve.elements)}") as trail:
+    with film(lambda: squares(reserve)) as trail:
         machine.run()
     return Stepper(trail, code=(*CODE, borrower))
 
@@ -157,7 +160,7 @@ def test_event_rung_pool_and_line_of_the_kit_stand_together(stepper):
     served = next(number for number, event in enumerate(stepper.events, 1) if event.what == "served")
     stepper.position.value = served
     told = repr(stepper)
-    assert "Ann, served SKIM element=e0" in told and "in the pool: 0" in told
+    assert "Ann, served SKIM element=e0" in told and "pool: □ 0 of 1 elements, 0 beneath" in told
     assert "▶ async def skim(pool, gfp):" in told
 
 
@@ -253,6 +256,13 @@ def test_another_ladder_can_be_put_on_the_bench():
     bench = LadderBench(LINUX_2_5_1)
     bench.insist_below_half.value = False
     assert [rung.name for rung in bench.ladder()] == ["ASK", "DRAIN", "QUEUE"]
+
+
+def test_a_setting_that_the_bench_does_not_have_gets_a_sentence():
+    with pytest.raises(BadInput, match="no 'pressure' to set"):
+        LadderBench(pressure=3)
+    with pytest.raises(BadInput, match="no allocator 'Slow'"):
+        LadderBench(beneath="Slow")
 
 
 # == Without a kernel ==============================================================================

@@ -14,7 +14,7 @@ schedule does is for the explorer to say.
 """
 
 from kit.drivers.small_worlds import borrower
-from kit.errors import KitError
+from kit.errors import BadInput, KitError
 from kit.machine.core import MICROSECOND, Machine
 from kit.machine.hang import run_or_hang
 from kit.memory.mempool import MAIL, Mempool
@@ -25,6 +25,7 @@ from kit.show.widget import Frame, Live, button, choice, row
 ROUNDS = 10                     # of each task
 PATIENCE = 500 * MICROSECOND    # some 5,000 steps of each task
 BAR = 40                        # characters of the longest bar
+SETTING = {"tasks": 3, "each": 1, "elements": 4, "spare": 0, "beneath": "Refusing"}     # until told otherwise
 STOCKS = {"Refusing": Refusing, "Wavering": Wavering, "Sleeping": Sleeping}
 BENEATH = {
     "Refusing": "says no, at once, when its stock is out",
@@ -45,7 +46,7 @@ class LadderBench(Live):
     def __init__(self, rungs=MAIL, **setting):
         from ipywidgets import IntSlider, Layout, ToggleButton
         self.rungs, self.order = {rung.name: rung for rung in rungs}, [rung.name for rung in rungs]
-        self.setting = {"tasks": 3, "each": 1, "elements": 4, "spare": 0, "beneath": "Refusing", **setting}
+        self.setting = {**SETTING, **setting}
         self.switch = {name: ToggleButton(value=True, layout=Layout(width="auto")) for name in self.order}
         for name, switch in self.switch.items():
             setattr(self, name.lower(), switch)
@@ -60,7 +61,11 @@ class LadderBench(Live):
         self.beneath = choice(list(BENEATH), "beneath")
         self.beneath.tooltips = list(BENEATH.values())
         self.row = row()
-        self.controls = {name: getattr(self, name) for name in self.setting}
+        self.controls = {name: getattr(self, name) for name in SETTING}
+        if unknown := [name for name in setting if name not in SETTING]:
+            raise BadInput(f"the bench has no {unknown[0]!r} to set; it has: {', '.join(SETTING)}.")
+        if self.setting["beneath"] not in BENEATH:
+            raise BadInput(f"there is no allocator {self.setting['beneath']!r} here; there are: {', '.join(BENEATH)}.")
         self._restore_setting()
         for control in [*self.switch.values(), *self.controls.values()]:
             control.observe(self.show, "value")

@@ -17,7 +17,7 @@ from kit.machine.explore import explore, replay
 from kit.machine.report import holding
 from kit.machine.schedule import answer_digits, read_schedule
 from kit.memory.mempool import Mempool
-from kit.show.widget import Frame, Live, button, row
+from kit.show.widget import Frame, Live, button, row, squares
 
 STATES = 10_000     # that the explorer looks at before it gives up: a second or so
 LINES = 5           # of the story so far
@@ -33,6 +33,8 @@ class BeTheScheduler(Live):
     def __init__(self, story="pool", **sizes):
         from ipywidgets import HTML, Layout, Text
         self.story = story_of(story, **sizes) if isinstance(story, str) else story
+        if not callable(self.story):
+            raise BadInput(f"{story!r} is no story: give the name of one, or a function that is given a machine.")
         self.run, self.problem, self.button, self._result = replay(self.story, ""), "", {}, None
         self.turns = Text(description="schedule", continuous_update=False, layout=Layout(width="40em"))
         self.turns.observe(self._turned, "value")
@@ -104,7 +106,7 @@ class BeTheScheduler(Live):
         machine = self.run.machine
         rows = [("", "task", "stands at", "holds", "why it sleeps"), *map(_row, machine.tasks)]
         pools = [check.__self__ for check in self.run.checks if isinstance(getattr(check, "__self__", 0), Mempool)]
-        shared = "; ".join(map(_stock, pools))
+        shared = "; ".join(map(squares, pools))
         told = self.run.text().splitlines()
         text = "\n".join(filter(None, [shared, self.problem, "...\n" * (len(told) > LINES) + "\n".join(told[-LINES:]),
                                        self._ending()]))
@@ -164,12 +166,6 @@ def _row(task):
         place = "has not begun" if task.request is None else str(task.request)
     why = task.request.queue.why if task.asleep else ""
     return task.letter, task.name, place, holding(task).removeprefix("holding "), why
-
-
-def _stock(pool):
-    beneath = getattr(pool.backing, "stock", None)
-    told = "" if beneath is None else f", {len(beneath)} beneath"
-    return f"{pool.name}: {len(pool.elements)} of {pool.min_nr} elements{told}"
 
 
 def _written(turns):

@@ -1,6 +1,6 @@
 """stepper: a run, event by event, forward and back: who, at which rung, in which line of the kit.
 
-    with film(lambda: f"in the pool: {pool.elements}") as trail:
+    with film(lambda: squares(pool)) as trail:
         machine.run()
     stepper = Stepper(trail)
     stepper.position.value = 7

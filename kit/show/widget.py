@@ -104,6 +104,13 @@ def row(*controls):
     return HBox(controls, layout=Layout(flex_flow="row wrap"))
 
 
+def squares(pool):
+    """A Mempool as a line of text: a full square for each element in it, an empty one for each that is out."""
+    out, stock = pool.min_nr - len(pool.elements), getattr(pool.backing, "stock", None)
+    beneath = "" if stock is None else f", {len(stock)} beneath"
+    return f"{pool.name}: {'■' * len(pool.elements)}{'□' * out} {len(pool.elements)} of {pool.min_nr} elements{beneath}"
+
+
 def _row(row, tag):
     cells = "".join(f'<{tag} style="{CELL}">{html.escape(cell)}</{tag}>' for cell in row)
     return f'<tr style="background:#fff">{cells}</tr>'
