@@ -6,6 +6,7 @@ from kit.debate import (
     complexity_trial,
     composite_trial,
     drift_trial,
+    duplication_trial,
     frontier,
     half_full_trial,
     idle_trial,
@@ -16,8 +17,9 @@ from kit.debate import (
 from kit.errors import BadInput
 
 CLAIMS = {one.name: one for one in (
-    backing_trial.M1, frontier.M2, ladder_trial.M3, lock_trial.M4, complexity_trial.M5, composite_trial.M6, frontier.L2,
-    idle_trial.L3, pointer_trial.L4, drift_trial.L5, half_full_trial.L6, complexity_trial.L7, admission_trial.L8)}
+    backing_trial.M1, frontier.M2, ladder_trial.M3, lock_trial.M4, complexity_trial.M5, composite_trial.M6,
+    duplication_trial.L1, frontier.L2, idle_trial.L3, pointer_trial.L4, drift_trial.L5,
+    half_full_trial.L6, complexity_trial.L7, admission_trial.L8)}
 
 
 def claim(name):
