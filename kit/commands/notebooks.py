@@ -12,7 +12,7 @@ import json
 import re
 
 from kit.commands.environment import ROOT, go_on_with
-from kit.commands.lab import choose_notebook
+from kit.commands.lab import notebooks_called
 from kit.errors import KitError
 
 FOLDERS = ("notebooks", "exercises", "solutions")
@@ -30,7 +30,7 @@ def add_parser(subparsers):
         description="Execute the committed notebooks with a fresh kernel each and store their outputs in one form, "
                     "byte for byte the same however often it is run.")
     parser.add_argument("notebook", nargs="*", metavar="NOTEBOOK",
-                        help="their numbers or parts of their names; all if left out")
+                        help="their numbers or parts of their names, for all of those numbers; all if left out")
     parser.set_defaults(func=run)
 
 
@@ -39,7 +39,8 @@ def run(args):
     go_on_with("test")
     from tqdm import tqdm
     files = committed()
-    chosen = [choose_notebook(wanted, files) for wanted in args.notebook] or files
+    numbers = {choose_notebook(wanted, files).name[:2] for wanted in args.notebook}
+    chosen = [file for file in files if file.name[:2] in numbers] or files
     for file in tqdm(chosen, unit="notebook", disable=None):
         before = file.read_bytes()
         if (after := executed(file).encode()) != before:
