@@ -72,7 +72,7 @@ def put(free, page, order):
 
     free[k] is the list of the first pages of the free blocks of order k, in any order; the
     largest order is len(free) - 1, one block that is the whole heap.
-    The rule of this heap: the block and its free buddy become one only if
+    The rule of this heap: the block and its free buddy become one if, and only if,
     $reason;
     what they have become may then merge in its turn, under the same rule, one order up.
     """

@@ -200,9 +200,9 @@ HUNT = Exercise(
     variants=(Variant("eight", {"pages": 8, "whole": 3, "anywhere": False}),
               Variant("sixteen", {"pages": 16, "whole": 4, "anywhere": False})),
     stub='''
-# For every heap of $pages pages, one line: "name": the shortest operations that make it break its promise, as text;
-# or None, if it keeps it whatever is asked of it.  So: "beech": "take 1, take 0, put 0, take $whole",
-# `take ORDER` takes a block, `put PAGE` puts back the one that begins there.
+# One line for each of the six, as a heap of $pages pages:
+#     "beech": "take 1, take 0, put 0, take $whole",
+# the fewest operations that make it break its promise (take ORDER, put PAGE), or None if nothing does.
 hunt = {
     ...  # your code here
 }
@@ -212,10 +212,10 @@ hunt = {
            "The promise is broken in one of two ways: None while an aligned run of free pages is there (so let all "
            "come back and ask for the whole heap, take $whole, or for what should be free), or a block that overlaps "
            "one still held or begins at the wrong page. A heap that only chooses otherwise than Linux breaks nothing.",
-           "Beech forgets the upper half whenever it halves a block. take 0, take 0: page 0, then None, with all other "
-           "pages free. Two operations; one is not enough, for the first block is all right whatever is forgotten. "
-           "For fir ask the same: it takes two steps to spoil the list and more to feel it. Which block is "
-           "no longer found after a merged block was put in front of it and it was then struck out?"),
+           "Beech once more: what it forgets is gone at once, but it shows only when somebody asks for it. In fir, "
+           "too, the list is spoilt first and felt later. A merged block was put in front of an older one; then the older "
+           "one is struck out, because its buddy came back. Follow first, before and after through these two steps, "
+           "on paper: which block is then not found? Ask for that."),
     checks=(
         Check("every heap told sound or shown broken", points=4, cases=_each_heap, judge=_shows, drive=_of_heap,
               rule="a take gives 2**order pages that nobody holds, beginning at a multiple of 2**order; None only if "
