@@ -12,7 +12,7 @@ import json
 import re
 
 from kit.commands.environment import ROOT, go_on_with
-from kit.commands.lab import notebooks_called
+from kit.commands.lab import choose_notebook
 from kit.errors import KitError
 
 FOLDERS = ("notebooks", "exercises", "solutions")
