@@ -2,8 +2,9 @@
 
 import pytest
 
-from kit.debate.claim import DEPENDS, HOLDS, Evidence
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, Evidence
 from kit.debate.idle_trial import CLEAN, L3, NOISE, SAME, WAYS, hit_rate, machine_with, spread_over_sizes
+from kit.debate.layer_trial import COLUMNS, L10, experiment, share_kept
 
 L3_COLUMNS = ("pages are", "memory", "share kept back", *WAYS)
 
@@ -31,3 +32,28 @@ def test_what_does_not_scale_is_not_judged_as_if_it_did(other, word, on):
     rows = tuple((CLEAN, pages, 0.5, 0.9, pool, pool + 3 * NOISE) for pages, pool in ((64, 0.4), (256, other)))
     verdict = L3.judge(Evidence(L3_COLUMNS, rows))
     assert (verdict.word, verdict.on) == (word, on)
+
+
+@pytest.mark.parametrize("changed, word, on", [
+    ({}, HOLDS, ""), ({"a": 0.8}, HOLDS, ""), ({"a": 0.2, "b": 0.2, "c": 0.2}, FAILS, ""),
+    ({"a": 0.2, "b": 0.2, "c": 0.8}, DEPENDS, "what is asked"), ({"b": 0.2, "c": 0.8}, DEPENDS, "the size of the"),
+    ({"a": 0.2, "b": 0.2, "c": 0.8, "agree": 0.8}, DEPENDS, "the size of the model")])
+def test_l10_can_come_out_every_way(changed, word, on):
+    """A machine in two models, and two reserves; mempools give 0.5 everywhere."""
+    rows = [("reads", "4 MB", pages, 0.3, 0.9, pool, changed.get("c", 0.5)) for pages, pool in
+            ((128, 0.5), (384, changed.get("agree", 0.5)))]
+    rows += [("writes", "a small one", 0, reserve, 0.0, 0.5, changed.get(key, 0.5)) for reserve, key in
+             ((4, "a"), (16, "b"))]
+    verdict = L10.judge(Evidence(COLUMNS, tuple(rows)))
+    assert verdict.word == word and verdict.on.startswith(on) and bool(on) == bool(verdict.on)
+
+
+def test_a_small_machine_kept_back_a_third_and_a_large_one_next_to_nothing():
+    assert share_kept(4) == pytest.approx(1_455_104 / 4_194_304)        # the bytes of history
+    assert share_kept(1024) == pytest.approx((1_455_104 / 4096 + 64) / 262_144)
+
+
+@pytest.mark.slow
+def test_every_load_says_the_same_of_both_models():
+    rows = experiment(3, machines=(4, 64), reads=1_000, writes=()).rows
+    assert len(rows) == 12 and spread_over_sizes({row[:4]: row[4:] for row in rows}, size=2) <= SAME

@@ -16,6 +16,7 @@ from itertools import product
 from random import Random
 
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
+from kit.gfp import GFP_HIGHUSER
 from kit.machine.core import Deadlock, Machine, NoEnd
 from kit.memory.ledger import Ledger
 from kit.memory.mempool import Mempool
@@ -93,12 +94,12 @@ def machine_with(way, pages, reserved):
 
 
 def hit_rate(cache, seed, pages, reads, held=0):
-    """The share of reads at random that find their page, of a file of `pages` pages; `held` others stay for good."""
+    """The share of reads at random that find their page, of a file of `pages` pages; processes lock `held` others."""
     machine, drawn, found = Machine(seed=seed), Random(seed), []
 
     async def reader():
-        for number in range(held):
-            await cache.read(("held", number))
+        for _ in range(held):
+            await cache.pages.alloc(GFP_HIGHUSER)
         for number in range(pages):
             cache.release(await cache.read(("file", number)))       # a first read can find nothing, and is not counted
         for _ in range(reads):
