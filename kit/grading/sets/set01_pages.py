@@ -100,21 +100,26 @@ def _total(blocks):
     return sum(size for _, size in blocks)
 
 
+def _order_of_release(name, releases, given, ends):
+    one, two, three = releases
+    return Variant(name, {"releases": releases, "one": one, "two": two, "three": three, "given": given, "ends": ends})
+
+
 FREED = Exercise(
     id="01-freed", title="Three releases, by hand", difficulty=1, minutes=10,
     objective="Follow merges upwards, and see where they end.",
     name="freed",
-    variants=(Variant("first come first", {
-        "releases": ("250 B", "900 B", "1500 B"), "one": "250 B", "two": "900 B", "three": "1500 B",
-        "given": "(8, 1), (12, 4), (24, 8)", "ends": "# The 0.25 KB at 8 merge with those free at 8.25, then with the "
-        "0.5 KB free at 8.5: 1 KB at 8. Its buddy at 9 is held."}), Variant("last come first", {
-            "releases": ("1500 B", "900 B", "250 B"), "one": "1500 B", "two": "900 B", "three": "250 B",
-            "given": "(8.25, 0.25), (8.5, 0.5), (10, 2), (12, 4), (24, 8)", "ends": "# The buddy of the 2 KB at 10 "
-            "would be 2 KB at 8: those are cut up, and in part held. Nothing merges."})),
+    variants=(
+        _order_of_release("first come first", ("250 B", "900 B", "1500 B"), "(8, 1), (12, 4), (24, 8)",
+                          "The 0.25 KB at 8 and at 8.25 merge, then with the 0.5 KB at 8.5: 1 KB at 8. Its buddy, "
+                          "at 9, is held."),
+        _order_of_release("last come first", ("1500 B", "900 B", "250 B"),
+                          "(8.25, 0.25), (8.5, 0.5), (10, 2), (12, 4), (24, 8)",
+                          "The buddy of the 2 KB at 10 would be 2 KB at 8: in pieces, and some are held.")),
     stub='''
 # The free blocks below 32 KB, lowest first, each as (where it begins, how long it is), both in KB.
 freed = [
-    $ends
+    # $ends
     [$given],     # after the release of $one
     # two more lines: after that of $two, and then that of $three
     ...  # your code here

@@ -212,10 +212,10 @@ hunt = {
            "The promise is broken in one of two ways: None while an aligned run of free pages is there (so let all "
            "come back and ask for the whole heap, take $whole, or for what should be free), or a block that overlaps "
            "one still held or begins at the wrong page. A heap that only chooses otherwise than Linux breaks nothing.",
-           "Beech once more: what it forgets is gone at once, but it shows only when somebody asks for it. In fir, "
-           "too, the list is spoilt first and felt later. A merged block was put in front of an older one; then the older "
-           "one is struck out, because its buddy came back. Follow first, before and after through these two steps, "
-           "on paper: which block is then not found? Ask for that."),
+           "Beech once more: what it forgets is gone at once, and shows only when somebody asks for it. In fir, too, "
+           "the list is spoilt first and felt later. A merged block was put in front of an older one; then the older "
+           "one is struck out, because its buddy came back. Follow `first`, `before` and `after` on paper through "
+           "these two steps: which block is then not found? Ask for that."),
     checks=(
         Check("every heap told sound or shown broken", points=4, cases=_each_heap, judge=_shows, drive=_of_heap,
               rule="a take gives 2**order pages that nobody holds, beginning at a multiple of 2**order; None only if "
