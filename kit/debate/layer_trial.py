@@ -30,14 +30,15 @@ COLUMNS = ("what is asked", "machine", "modelled in", "kept back", *WAYS)
 
 
 def experiment(seed, machines=(4, 16, 64, 256, 1024, 4096), loads=(CLEAN, HALF, SQUEEZE), models=(128, 384),
-               reads=2_000, writes=tuple(frontier.LOADS), reserves=frontier.RESERVES):
+               reads=2_000, writes=("one page a write", "sixteen at once"), reserves=(1, 4, 16)):
     """The figure of every load on every machine (megabytes) in every model (pages); then who writes out to the end."""
     rows = []
     for load, machine, pages in product(loads, machines, models):
         reserved = round(pages * share_kept(machine))
         figures = [_figure(load, machine_with(way, pages, reserved), seed, pages, reads) for way in WAYS]
         rows.append((load, f"{machine:,} MB", pages, share_kept(machine), *figures))
-    for load, reserve, _, *ends in frontier.experiment(seed, loads=writes, reserves=reserves, marks=(0,)).rows:
+    supplies = "plain", "mempool", "reservation"
+    for load, reserve, _, *ends in frontier.experiment(seed, supplies, writes, reserves, marks=(0,)).rows:
         rows.append((f"writes out, {load}", "a small one", 0, reserve, *(float(end == "finished") for end in ends)))
     return Evidence(COLUMNS, tuple(rows))
 
@@ -61,15 +62,12 @@ def judge(evidence):
         return Verdict(HOLDS, reason)
     if not better:
         return Verdict(FAILS, reason)
-    words = {0: "what is asked", 3: "the size of the reserve"}
-    return Verdict(DEPENDS, reason, on=" and ".join(
-        words[place] for place in words if _decides({world: world in worse for world in gains}, place)))
-
-
-def _decides(worse, place):
-    """Whether worlds that differ in this place alone differ in being worse; models and machines follow their share."""
-    key = {world: tuple(value for at, value in enumerate(world) if at != place) for world in worse}
-    return any(key[one] == key[other] and worse[one] != worse[other] for one in worse for other in worse)
+    by_load = {}
+    for world in gains:
+        by_load.setdefault(world[0], []).append(world in worse)
+    on = ["what is asked"] * (any(map(all, by_load.values())) and not all(map(any, by_load.values())))
+    on += ["the size of the reserve"] * any(any(each) and not all(each) for each in by_load.values())
+    return Verdict(DEPENDS, reason, on=" and ".join(on))
 
 
 def _told(gains):
