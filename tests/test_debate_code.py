@@ -7,7 +7,7 @@ import pytest
 from kit.debate import complexity_trial, drift_trial, duplication_trial, executed, pointer_trial
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Evidence
 from kit.debate.claims import CLAIMS
-from kit.debate.complexity_trial import OUTSIDER, TURNS, USER
+from kit.debate.complexity_trial import LEFT, OUTSIDER, TURNS, USER
 from kit.debate.hearing import hear
 from kit.debate.pointer_trial import CHEAP, DEAR, PLAIN, REACHED, RETPOLINES
 
@@ -77,8 +77,13 @@ def test_m5_asks_the_allocators_of_each_release(beside, word):
     ((21, 1), (49, 1), FAILS)])
 def test_l7_wants_one_branch_a_call_and_no_more_turns(counted, waiting, word):
     rows = ((OUTSIDER, 18, 18, counted[0], waiting[0]), (USER, 18, 24, 28, 28),
-            (f"{TURNS}1", 20, 20, counted[1], waiting[1]))
+            (f"{TURNS}1", 20, 20, counted[1], waiting[1]), (LEFT, 0, 16, 0, 16))
     assert CLAIMS["L7"].judge(Evidence(("a call", "nothing", "mempool", "counted", "waiting"), rows)).word == word
+
+
+def test_only_a_pool_and_a_ledger_that_is_asked_keep_all_from_those_who_may_take_the_last_page():
+    left = {way: complexity_trial.World(way, pages=256).left() for way in complexity_trial.WAYS}
+    assert left == {"nothing": 0, "mempool": 16, "marks": 0, "counted": 0, "waiting": 16}
 
 
 def test_branches_are_counted_where_they_are_and_each_time():
