@@ -198,6 +198,13 @@ def test_the_first_that_fails_is_told():
     assert (report.results[0].right, report.results[0].worlds, report.points) == (5, 100, 0)
 
 
+def test_none_may_be_the_right_answer():
+    check = Check("nothing", "nothing is right", 1, lambda variant, random: [(1,)], expect=lambda variant, number: None)
+    exercise = Exercise("00-none", "None", 1, 1, "", "none", "def none(number):\n    ...", ("", "", ""), (check,))
+    fault = grade(exercise, "def none(number):\n    return 7").results[0].fault
+    assert (fault.yours, fault.wanted) == ("7", "None")
+
+
 @pytest.mark.parametrize("returned", [
     "2.0 * number", "str(2 * number)", "[2 * number]", "(2 * number == 2) or 2 * number", "{2 * number}",
     "type('Int', (int,), {'__eq__': lambda *_: True})(2 * number)"])
