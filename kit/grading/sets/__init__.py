@@ -1,4 +1,4 @@
-"""sets: the exercises, a module a set: setNN_name.py with EXERCISES, a tuple in the order of its notebook.
+"""sets: the exercises, setNN_name.py with EXERCISES, a tuple in the order of its notebook; a long set has several.
 
 The number at the front of an exercise's id ("01-take") is that of its notebook.  To add an exercise:
 
