@@ -9,6 +9,7 @@ Always true: every task that has not ended is named.
 
 import textwrap
 
+from kit.machine.cpus import is_kept_out
 from kit.tasks import Sleep, Spin
 
 WIDTH = 110
@@ -31,6 +32,21 @@ def unfinished_report(machine):
     left = ", ".join(task.name for task in machine.tasks if not (task.finished or task.daemon))
     return (f"after {len(machine.schedule):,} turns {left} had not ended. Does somebody go round in circles, or is "
             "`turns` too small for this story?")
+
+
+def stuck_tasks(machine):
+    """The tasks that sleep or spin."""
+    return [task for task in machine.tasks if task.asleep or type(task.request) is Spin and is_kept_out(task.request)]
+
+
+def wait_for_graph(machine):
+    """Who waits for whom, as plain data: {task: {"waits for", "held by", "holds"}}."""
+    graph = {}
+    for task in stuck_tasks(machine):
+        wanted = waits_for(task)
+        having = [holder.name for holder in holders(machine.tasks, wanted)]
+        graph[task.name] = {"waits for": name_of(wanted), "held by": having, "holds": holdings(task)}
+    return graph
 
 
 def waits_for(task):
@@ -77,9 +93,13 @@ def waiting(task):
 
 def holding(task):
     """What a task holds, as a report says it."""
+    return "holding " + (", ".join(holdings(task)) or "nothing")
+
+
+def holdings(task):
+    """Each thing that a task holds, by name, with whose it is."""
     held = [f"{thing}" if of is thing else f"{thing} of {name_of(of)}" for thing, of in task.holds]
-    held += [f"spinlock {lock.name}" for lock in task.spinlocks]
-    return "holding " + ", ".join(held) if held else "holding nothing"
+    return held + [f"spinlock {lock.name}" for lock in task.spinlocks]
 
 
 def _cause(task, stuck):

@@ -11,13 +11,12 @@ machine.run(schedule=...).
 import textwrap
 
 from kit.errors import BadInput, KitError
-from kit.machine.cpus import is_kept_out
 from kit.machine.explorer.forms import Forms
 from kit.machine.explorer.shared import Shared
 from kit.machine.explorer.told import Remembering
-from kit.machine.report import WIDTH, holders, holding, name_of, usual_causes, waiting, waits_for
+from kit.machine.report import WIDTH, holding, stuck_tasks, usual_causes, wait_for_graph, waiting
 from kit.machine.schedule import read_schedule
-from kit.tasks import Spin, Task
+from kit.tasks import Task
 from kit.trace import Trail, watch
 
 MENDS = (       # a shape as report.py names it, and what would mend it
@@ -55,8 +54,7 @@ class Run:
     @property
     def stuck(self):
         """The tasks that sleep or spin."""
-        return [task for task in self.machine.tasks
-                if task.asleep or type(task.request) is Spin and is_kept_out(task.request)]
+        return stuck_tasks(self.machine)
 
     def take(self, option, answers, forced=False):
         """One more turn; time counts turns.  `turns` notes who had it, and what was seen."""
@@ -111,14 +109,7 @@ class Run:
 
     def wait_for(self):
         """The wait-for graph of the end, as plain data: {task: {"waits for", "held by", "holds"}}."""
-        graph = {}
-        for task in self.stuck:
-            wanted = waits_for(task)
-            having = [holder.name for holder in holders(self.machine.tasks, wanted)]
-            held = [f"{thing}" if of is thing else f"{thing} of {name_of(of)}" for thing, of in task.holds]
-            held += [lock.name for lock in task.spinlocks]
-            graph[task.name] = {"waits for": name_of(wanted), "held by": having, "holds": held}
-        return graph
+        return wait_for_graph(self.machine)
 
 
 class Retelling(Run):
