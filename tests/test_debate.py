@@ -11,7 +11,7 @@ from kit.debate.hearing import _finding, hear
 from kit.errors import BadInput
 
 QUICK = [name for name in CLAIMS if name not in ("M2", "L2", "L3")]
-SMALL = {"M2": {"loads": ("one page a write",), "reserves": (1, 4)}, "L2": {"reserves": (4, 16), "marks": (0,)},
+SMALL = {"M2": {"runs": 1}, "L2": {"reserves": (4, 16), "marks": (0,)},
          "L3": {"sizes": (64,), "shares": (1 / 4,)}}
 
 
@@ -50,10 +50,15 @@ def frontier(**ends):
 DONE, HUNG, BOTH = ("finished", "finished"), ("hung", "hung"), ("hung", "finished")
 
 
-@pytest.mark.parametrize("plain, mempool, word", [(HUNG, DONE, HOLDS), (DONE, DONE, HOLDS), (HUNG, BOTH, DEPENDS),
-                                                  (BOTH, BOTH, FAILS), (HUNG, HUNG, FAILS)])
+@pytest.mark.parametrize("plain, mempool, word", [
+    ((0, 0), (2, 2), HOLDS), ((2, 2), (2, 2), HOLDS), ((0, 0), (2, 1), DEPENDS), ((2, 1), (2, 1), FAILS),
+    ((0, 0), (0, 0), FAILS)])
 def test_m2_can_come_out_every_way(plain, mempool, word):
-    assert CLAIMS["M2"].judge(frontier(plain=plain, mempool=mempool)).word == word
+    """How many of two machines finish when all give back, and when one keeps."""
+    rows = [(f"one at a time, {holding}, {supply}", done, 0, 2 - done)
+            for supply, ends in (("plain", plain), ("mempool", mempool))
+            for holding, done in zip(("all give back", "one keeps"), ends, strict=True)]
+    assert CLAIMS["M2"].judge(Evidence(("machines and supply", "finished", "waited", "hung"), tuple(rows))).word == word
 
 
 @pytest.mark.parametrize("mempool, reservation, word", [
@@ -116,7 +121,7 @@ def test_a_quick_verdict_is_the_same_under_twenty_seeds(name):
 
 
 def test_an_unknown_claim_is_told_which_there_are():
-    with pytest.raises(BadInput, match="M99.*There are: M2, M3"):
+    with pytest.raises(BadInput, match="M99.*There are: M1, M2"):
         claim("M99")
     assert isinstance(claim("m4"), Claim)
 

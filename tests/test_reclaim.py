@@ -6,11 +6,13 @@ import pytest
 
 from kit import traps
 from kit.gfp import GFP_KERNEL, GFP_NOIO, PF_MEMALLOC
+from kit.locks import WaitQueue
 from kit.machine.core import Deadlock, Machine
 from kit.machine.disk import Disk
 from kit.memory.pagecache import PageCache
 from kit.memory.reclaim import SWAP_CLUSTER_MAX, Vm, flusher, kswapd
 from kit.memory.zones import Pages, Zone
+from kit.traps import sleep
 
 
 def full(pages=256, dirty=False):
@@ -117,3 +119,25 @@ def turns_a_write(pages, rounds=300):
 def test_the_work_of_an_allocation_does_not_grow_with_memory():
     """Counted, not timed: looks at pages for the same allocations, at 2**10 and at 2**16 pages."""
     assert turns_a_write(2**16) <= 2 * turns_a_write(2**10)
+
+
+def test_a_task_abandoned_in_direct_reclaim_gives_back_the_page_it_kept():
+    """Found by a machine that hung: what its tasks had kept for themselves was gone when they were abandoned."""
+    pages = Pages(zones=[Zone("NORMAL", 0, 32, pages_min=4)])
+    held = []
+    while (page := pages.zones[0].take(0)) is not None:
+        held.append(page)
+
+    async def free_one_and_sleep(gfp, order):
+        pages.put(held.pop())           # the first that it frees is kept for the task itself
+        with (disk := WaitQueue("disk")).queued():
+            await sleep(disk)
+
+    pages.reclaim = free_one_and_sleep
+    machine = Machine()
+    machine.spawn("task", pages.alloc, GFP_KERNEL)
+    with pytest.raises(Deadlock):
+        machine.run()
+    assert (pages.free_pages, sum(map(len, pages.kept.values()))) == (0, 1)
+    machine.close()
+    assert (pages.free_pages, pages.kept) == (1, {})

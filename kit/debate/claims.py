@@ -15,13 +15,15 @@ from kit.debate import (
     lock_trial,
     mixed_trial,
     pointer_trial,
+    statistics_trial,
 )
 from kit.errors import BadInput
 
 CLAIMS = {one.name: one for one in (
     backing_trial.M1, mixed_trial.M2, ladder_trial.M3, lock_trial.M4, complexity_trial.M5, composite_trial.M6,
     duplication_trial.L1, frontier.L2, idle_trial.L3, pointer_trial.L4, drift_trial.L5,
-    half_full_trial.L6, complexity_trial.L7, admission_trial.L8, layer_trial.L10)}
+    half_full_trial.L6, complexity_trial.L7, admission_trial.L8, statistics_trial.L9,
+    layer_trial.L10)}
 
 
 def claim(name):

@@ -185,17 +185,18 @@ async def _reclaim_for_oneself(pages, gfp, order):
     It must be of the right order and zone, and reclaim must say that it freed something; else it
     goes back to everybody.
     """
-    task = traps.current
+    task, freed, own = traps.current, 0, None
     kept = pages.kept[task] = []
     try:
         freed = await _direct_reclaim(pages, gfp, order)
-    finally:
-        pages.kept.pop(task, None)
-    for page, kept_order in kept:
-        if freed and kept_order == order and pages.zone_of(page) in pages.zonelists[gfp & ZONE_BITS]:
-            return page
-        pages.put(page, kept_order)
-    return None
+    finally:        # a task that is abandoned in there gives back what it kept, too
+        pages.kept.pop(task, None)      # None: it entered itself, and the inner call has taken it
+        for page, kept_order in kept:
+            if freed and kept_order == order and pages.zone_of(page) in pages.zonelists[gfp & ZONE_BITS]:
+                own = page
+            else:
+                pages.put(page, kept_order)
+    return own
 
 
 LINUX_2_5_1 = Attempts(
