@@ -56,7 +56,17 @@ async def crossed_out_unentered(pool, log, disk):
         log.cross_out(await pool.alloc())
 
 
+def no_coroutine(pool, gate, disk):
+    pass
+
+
+async def misspelt(pool, gate, disk):
+    await pool.aloc()
+
+
 @pytest.mark.parametrize(("story", "sentence"), [
+    (mirrors(no_coroutine, tasks=1), "is no `async def`"),
+    (mirrors(misspelt, tasks=1), f"A, in misspelt, line {misspelt.__code__.co_firstlineno + 1}: AttributeError"),
     (mirrors(half_a_mirror, tasks=1), "hands it 1"),
     (mirrors(the_same_twice, tasks=1), "the same element twice"),
     (mirrors(given_back_twice, tasks=1), "given back twice"),
@@ -64,7 +74,7 @@ async def crossed_out_unentered(pool, log, disk):
     (two_orders(somebody_elses, writers=1), "does not hold"),
     (one_log(not_entered, tasks=1), "was not entered"),
     (one_log(crossed_out_unentered, tasks=1), "was not entered"),
-], ids=range(7))
+], ids=range(9))
 def test_who_does_not_do_the_work_is_told_so(story, sentence):
     result = explore(story)
     assert result.verdict in ("a promise is broken", "an invariant is false")

@@ -17,9 +17,12 @@ explorer tells the simplest way there, as it does for a deadlock.
 The allocator beneath every pool refuses: it answers at once, and always no.
 """
 
+from inspect import iscoroutinefunction
+from traceback import walk_tb
+
 from kit import traps
 from kit.drivers.small_worlds import Refusing, borrower
-from kit.errors import Refused
+from kit.errors import KitError, Refused
 from kit.locks import Mutex, Spinlock, WaitQueue
 from kit.memory.mempool import Mempool
 from kit.traps import might_sleep, sleep, step
@@ -111,8 +114,22 @@ class Disk:
 
 async def tried(driver, disk, *things):
     """A task: the driver, and then the question whether it did its work."""
-    await driver(*things)
+    await in_words(driver, *things)
     disk.must_be_done()
+
+
+async def in_words(driver, *things):
+    """Run the driver; an error that is none of the kit's becomes a sentence with the driver's line."""
+    if not iscoroutinefunction(driver):
+        raise Refused(f"{driver.__name__} is no `async def`, so it could not wait for anything.")
+    try:
+        await driver(*things)
+    except KitError:
+        raise
+    except Exception as error:
+        lines = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code is driver.__code__]
+        raise Refused(f"{traps.current}, in {driver.__name__}, line {lines[-1]}: {type(error).__name__}: {error}"
+                      ) from error
 
 
 # == Three worlds for drivers to be mended ==========================================================

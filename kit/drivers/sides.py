@@ -12,7 +12,7 @@ The allocator beneath the pool refuses; ordinary pages are only ever asked for w
 """
 
 from kit import traps
-from kit.drivers.proving import Pool
+from kit.drivers.proving import Pool, in_words
 from kit.errors import Refused
 from kit.gfp import GFP_ATOMIC, GFP_KERNEL
 from kit.memory.ledger import Ledger
@@ -103,7 +103,7 @@ class Memory:
 
 async def honest(driver, memory):
     """A task: the driver, and then the question whether all is back."""
-    await driver(memory)
+    await in_words(driver, memory)
     memory.must_be_back()
 
 
