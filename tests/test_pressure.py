@@ -44,7 +44,8 @@ def test_eight_who_take_sixteen_bounce_pages_each_stampede_unless_they_are_grant
     assert outcome(supply=supply, pages_min=20, direct=8, stack=("bounce",), writers=2).verdict == verdict
 
 
-@pytest.mark.parametrize("supply, verdict", [("mempool-2.5.1", "hung"), ("reservation", "hung"), ("mempool", "finished")])
+@pytest.mark.parametrize("supply, verdict", [("mempool-2.5.1", "hung"), ("reservation", "hung"),
+                                             ("mempool", "finished")])
 def test_with_one_element_of_each_kind_it_matters_who_is_woken(supply, verdict):
     """A pool that wakes one, as that of 2.5.1 did, loses wake-ups here; one that wakes all gets along with it."""
     assert outcome(supply=supply, pages_min=0, reserve=1).verdict == verdict

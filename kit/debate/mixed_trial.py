@@ -37,18 +37,18 @@ def experiment(seed, runs=2, supplies=("plain", "private", "mempool", "reservati
     return Evidence(("machines and supply", *ENDS), tuple(rows))
 
 
-def drawn(random, taking, holding):
+def drawn(dice, taking, holding):
     """The settings of one machine (drivers/stories.py), and how often an allocation beneath a pool fails."""
     several = taking == "several at once"
     # A bounce page for each page that is written: with several to a write, that is several of one pool.
-    stack = random.choice([stack for stack in STACKS if "bounce" in stack] if several else STACKS)
-    reserve = random.choice((4, 8, 16, 32))
-    return {"stack": stack, "reserve": reserve, "pages_min": random.choice((0, 2, 20)),
-            "writers": 4, "each": random.choice((70, 100)), "throttled": random.random() < 0.2,
-            "direct": random.randint(4, 10) if several else 0, "rounds": 4,
-            "card": random.choice((0, 0, 16)), "keeper": reserve if holding == "one keeps" else 0,
-            "fails": seeded(random.choice((0, 0.1)), random.random()), "seed": random.randrange(1 << 30),
-            "refusal": random.choice((0, 0.2))}
+    stack = dice.choice([stack for stack in STACKS if "bounce" in stack] if several else STACKS)
+    reserve = dice.choice((4, 8, 16, 32))
+    return {"stack": stack, "reserve": reserve, "pages_min": dice.choice((0, 2, 20)),
+            "writers": 4, "each": dice.choice((70, 100)), "throttled": dice.random() < 0.2,
+            "direct": dice.randint(4, 10) if several else 0, "rounds": 4,
+            "card": dice.choice((0, 0, 16)), "keeper": reserve if holding == "one keeps" else 0,
+            "fails": seeded(dice.choice((0, 0.1)), dice.random()), "seed": dice.randrange(1 << 30),
+            "refusal": dice.choice((0, 0.2))}
 
 
 def end_of(supply, refusal=0, **setting):
