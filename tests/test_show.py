@@ -264,7 +264,7 @@ def test_numbers_are_said_shortly():
 
 def test_the_scoreboard_counts_the_verdicts():
     frame = scoreboard([finding("M1", HOLDS), finding("M2", DEPENDS, "the backing"), finding("L1", FAILS)])
-    assert frame.caption == "3 claims: 1 ✔ holds, 1 ✘ fails, 1 ◐ depends on"
+    assert frame.caption == "3 claims: 1 ✔ holds, 1 ✘ fails, 1 ◐ depends"
     assert frame.rows[2][:2] == ["M2", "Ingo Molnar"]
     assert frame.rows[2][2:] == ["it <never> fails", "◐ depends on the backing", "3 of 4 worlds finish"]
     assert "it &lt;never&gt; fails" in frame.html()

@@ -64,8 +64,10 @@ def memory_map(memory, caption=""):
     rows, ticks = _rows(told, each)
     counts = Counter(state for zone in told.values() for state in zone)
     zones = _parts(memory)[0].zones
+    square = f"Each square is {each:,} pages, and shows what most of them are." if each > 1 else ""
 
     def paint(axes):
+        axes.set_title(square, fontsize=9, loc="left")
         _squares(axes, rows)
         if each == 1:
             _frames(axes, zones, dict(ticks))
@@ -76,8 +78,7 @@ def memory_map(memory, caption=""):
         shown = [state for state in STYLES if counts[state]]
         axes.legend(*_legend(shown, counts), loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=3, frameon=False)
 
-    square = f"Each square is {each:,} pages, and shows what most of them are. " if each > 1 else ""
-    return picture(paint, f"Map of {total:,} pages. {square}{_told(told)}", caption,
+    return picture(paint, f"Map of {total:,} pages. {square} {_told(told)}", caption,
                    (8.5, 1.0 + 0.125 * len(rows)))
 
 

@@ -12,7 +12,8 @@ def scoreboard(findings):
     if not findings:
         raise BadInput("no claim was heard, so there is no score. hear() of kit.debate.hearing hears all of them.")
     words = [one.verdict.word for one in findings]
-    counted = ", ".join(f"{words.count(word)} {mark} {word}" for word, mark in MARKS.items() if word in words)
+    counted = ", ".join(f"{words.count(word)} {mark} {word.removesuffix(' on')}" for word, mark in MARKS.items()
+                        if word in words)
     rows = [(one.claim.name, one.claim.who, one.claim.words, f"{MARKS[one.verdict.word]} {one.verdict.word} "
              f"{one.verdict.on}".rstrip(), one.verdict.because) for one in findings]
     return Frame(f"{len(findings)} claims: {counted}", [("claim", "who", "said", "verdict", "because"), *rows])
