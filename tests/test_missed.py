@@ -1,9 +1,11 @@
-"""The worlds in which a rung is missed: the whole ladder does well there, and no other world is asked of it."""
+"""The worlds in which a rung is missed, and what the judges in the parent make of data that is none."""
 
 import pytest
 
 from kit.drivers.missed import without, world
 from kit.errors import BadInput
+from kit.grading.exercise import exercises
+from kit.grading.grade import grade
 from kit.grading.sets.set04_five_levels_absence import WORLDS
 from kit.machine.explore import explore
 from kit.memory.mempool import MAIL, ask, drain, insist, queue, skim
@@ -42,3 +44,16 @@ def test_an_unknown_allocator_gets_the_list():
 def test_sizes_that_are_none_get_a_sentence(sizes):
     judge = WORLDS.checks[0].judge
     assert "is no size of such a world; there are: " in judge(WORLDS.variant, ["ASK"], sizes)
+
+
+@pytest.mark.parametrize("ladder", ["()", "(ask)", "('ask', 'queue')", "('',)", "5", "{}", "(ask,) * 30_000", "({},)"])
+def test_a_ladder_that_is_none_gets_a_sentence(ladder):
+    report = grade(exercises()["04-order"], f"from kit.memory.mempool import ask\nladder = {ladder}")
+    assert (report.points, report.misconception) == (0, "")
+    assert report.results[0].fault.why or report.results[0].fault.yours
+
+
+@pytest.mark.parametrize("id", [id for id in exercises() if id.startswith("04")])
+def test_whoever_does_nothing_gains_nothing(id):
+    stub = exercises()[id].stub_of().replace("...  # your code here", "" if id == "04-order" else "return None")
+    assert grade(exercises()[id], stub).points == 0

@@ -31,6 +31,7 @@ HOME = Path(kit.__file__).resolve().parent.parent
 CHILD = Path(__file__).with_name("child.py")
 SECONDS, MEMORY, FILE = 3, 512 << 20, 4 << 20
 WALL_SECONDS = 10
+OPTIONS = ("-B", "-P", "-s", "-S", "-Wignore")  # a warning would look up its source, which the fence refuses
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _run(job):
             tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout:
         stdin.write(job)
         stdin.seek(0)
-        child = subprocess.Popen([sys.executable, "-B", "-P", "-s", "-S", str(CHILD)], stdin=stdin, stdout=stdout,
+        child = subprocess.Popen([sys.executable, *OPTIONS, str(CHILD)], stdin=stdin, stdout=stdout,
                                  stderr=subprocess.DEVNULL, cwd=folder, env=_environment(), start_new_session=True)
         timed_out = threading.Event()
         timer = threading.Timer(WALL_SECONDS, lambda: (timed_out.set(), _kill_group(child)))

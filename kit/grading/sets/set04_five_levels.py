@@ -149,7 +149,8 @@ def _names(ladder, case):
 
 
 def _keeps_promise(variant, case, seen):
-    here, memory, gfp = case
+    if not seen:
+        return "A ladder without rungs serves nobody, and whoever may sleep climbs it for ever."
     strange = [name for name in seen if name not in RUNGS]
     if strange:
         return f"A ladder is a tuple of the kit's own rungs, and {strange[0]!r} is none of them."
@@ -218,7 +219,7 @@ ladder = (
             "what stands behind it is hardly ever reached.", somewhere(_before("QUEUE", "INSIST"))),
         Misconception(
             "nobody waits", "Nobody waits on your ladder: whoever finds nothing climbs it again and again, on a CPU "
-            "that others need.", somewhere(lambda variant, row: "QUEUE" not in row.seen)),
+            "that others need.", somewhere(lambda variant, row: row.seen and set(row.seen) <= set(RUNGS) - {"QUEUE"})),
     ),
 )
 

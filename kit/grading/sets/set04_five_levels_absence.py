@@ -8,7 +8,7 @@ from kit.memory.mempool import MAIL
 
 SIZES = {"beneath": tuple(BENEATH), "spare": range(3), "tasks": range(1, 4), "take": range(1, 7),
          "atomic": (False, True), "one_cpu": (False, True)}
-STATES = 5_000
+STATES = 2_000
 
 
 def _hurts(variant, case, sizes):
@@ -41,7 +41,8 @@ def _sizes():
 
 def _in_world_for(name, sign):
     """The sign of a world for that rung: sign(variant, the sizes it was given)."""
-    return somewhere(lambda variant, row: row.case == [name] and sign(variant, row.seen or {}))
+    return somewhere(lambda variant, row: row.case == [name] and row.fault.startswith("Nobody") and
+                     sign(variant, row.seen))
 
 
 WORLDS = Exercise(

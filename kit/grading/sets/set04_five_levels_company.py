@@ -30,23 +30,38 @@ def _one_climb(rung, case):
     """In the child: what the rung gives, at the prompt."""
     from kit.memory.mempool import Mempool
     from kit.memory.promises import Refusing
+    from kit.traps import never_sleeps
     here, gfp = case
     pool = Mempool(6, Refusing())
     pool.elements += [f"e{number}" for number in range(here)]
-    return [rung(pool, gfp), len(pool.elements)]
+
+    @never_sleeps
+    async def climb():
+        return await rung(pool, gfp)
+    return [climb(), len(pool.elements)]
 
 
 def _atomic_beside_others(rung, case):
     """In the child: every schedule of some who may sleep and some who may not, all on one pool."""
-    from kit.drivers.missed import worker
-    from kit.drivers.small_worlds import Refusing
+    from kit.drivers.missed import ToldNo, worker
+    from kit.drivers.small_worlds import Element, Refusing
     from kit.gfp import GFP_ATOMIC, GFP_KERNEL
     from kit.machine.explore import explore
-    from kit.memory.mempool import Mempool, queue
+    from kit.memory.mempool import Mempool, Rung, queue
+    from kit.traps import never_sleeps
     keep, elements, sleepers, atomic = case
+    climb = getattr(rung, "function", rung)
+
+    @Rung
+    @never_sleeps
+    async def drain_but(pool, gfp):
+        given = await climb(pool, gfp)
+        if given is not None and type(given) is not Element:
+            raise ToldNo("what the rung gives is no element of the pool")
+        return given
 
     def story(machine):
-        pool = Mempool.create(elements, Refusing(elements), ladder=(rung, queue))
+        pool = Mempool.create(elements, Refusing(elements), ladder=(drain_but, queue))
         for name, gfp in zip("ABCDE", [GFP_KERNEL] * sleepers + [GFP_ATOMIC] * atomic, strict=False):
             machine.spawn(name, worker, pool, 1, gfp)
 
@@ -123,27 +138,39 @@ def _one_wait(rung, case):
     from kit.gfp import GFP_KERNEL
     from kit.memory.mempool import Mempool
     from kit.memory.promises import Refusing
+    from kit.traps import might_sleep
     pool = Mempool(6, Refusing())
     pool.elements += [f"e{number}" for number in range(case[0])]
+
+    @might_sleep
+    async def climb():
+        return await rung(pool, GFP_KERNEL)
     try:
-        return ["goes on", rung(pool, GFP_KERNEL), len(pool.elements)]
+        return ["goes on", climb(), len(pool.elements)]
     except WouldSleepForever:
         return ["sleeps", None, len(pool.elements)]
 
 
 def _waiting(rung, case):
     """In the child: every schedule of some who take where `least` are there, and else wait in the rung."""
-    from kit.drivers.missed import world
+    from kit.drivers.missed import ToldNo, world
     from kit.machine.explore import explore
     from kit.memory.mempool import Rung, ask
-    from kit.traps import never_sleeps
+    from kit.traps import might_sleep, never_sleeps
     least, elements, tasks, one_cpu = case
+    climb = getattr(rung, "function", rung)
 
     @Rung
     @never_sleeps
     async def batch(pool, gfp):
         return pool.take(at_least=least)
-    found = explore(world((ask, batch, rung), elements=elements, tasks=tasks, one_cpu=one_cpu), limit=20_000)
+
+    @Rung
+    @might_sleep
+    async def queue_for(pool, gfp):
+        if await climb(pool, gfp) is not None:
+            raise ToldNo("the rung gives something, and its job is to wait")
+    found = explore(world((ask, batch, queue_for), elements=elements, tasks=tasks, one_cpu=one_cpu), limit=20_000)
     return [found.verdict, found.states, found.exhaustive, found.story()]
 
 
