@@ -1,15 +1,18 @@
 """The notebooks as they are committed, and the tests that guard them, tried on what they are to catch."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
-from hygiene import faults
+from hygiene import VIEW, faults, htmls, of_html
+from nbconvert import HTMLExporter
 from nbformat import v4
 from samples import sample, write
 
+import kit
 from kit.commands import notebooks
 from kit.commands.test import NBVAL
 from kit.errors import KitError
@@ -171,3 +174,37 @@ def test_a_fault_is_found(change, fault, stored, tmp_path):
     "`slider`"])
 def test_names_that_exist_pass(prose, stored, tmp_path):
     assert spoil(set_source(0, f"# Pages\n\n{prose}"), stored, tmp_path) == ""
+
+
+# == Without a kernel ==============================================================================
+
+
+# Names at the kit's front door that no notebook tells of yet.  This list may only become shorter.
+UNTOLD = {"Cache", "GFP_KERNEL", "Kmalloc", "Ledger", "Mutex", "Spinlock", "Trail", "Wavering", "choose", "spell"}
+
+
+def holes(notebook):
+    """The widgets that leave a hole on a page without a kernel: nothing else stands in their cell or before it."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for before, cell in zip([None, *code], code, strict=False):
+        static = [output for one in (before, cell) if one for output in one.outputs
+                  if VIEW not in output.get("data", {})]
+        if any(VIEW in output.get("data", {}) for output in cell.outputs) and not static:
+            yield cell.id
+
+
+@pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.stem)
+def test_without_a_kernel_no_widget_is_a_hole_and_every_figure_speaks(file):
+    notebook = nbformat.read(file, as_version=4)
+    assert list(holes(notebook)) == []
+    page, _ = HTMLExporter(template_name="lab", embed_images=True).from_notebook_node(notebook)
+    figures = re.findall(r"<img[^>]*>", page)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    stored = sum("<img" in html for cell in code for html in htmls(cell))
+    assert len(figures) >= stored and list(of_html(page)) == []
+
+
+def test_every_name_at_the_front_door_is_told_in_a_notebook_or_on_the_list():
+    told = {word for file in COMMITTED if file.parent.name == "notebooks"
+            for cell in nbformat.read(file, as_version=4).cells for word in re.findall(r"\w+", cell.source)}
+    assert set(kit.__all__) - told == UNTOLD, "tell it, or take what is told off the list"

@@ -251,7 +251,8 @@ def no_retry(pages, gfp, order):
     return NO
 
 
-# July 2002 revived the flag HIGH.  That it digs as deep as not waiting did is our reading, not a quotation.
+# July 2002 revived the flag HIGH: it digs as deep as not waiting did until then, and GFP_NOIO, NOFS and
+# KERNEL lose it (Andrew Morton, linux-kernel, 4 July 2002: "resurrect __GFP_HIGH").  kit/gfp.py has 2.5.1's masks.
 JULY_2002 = Attempts(
     "2.5 of July 2002",
     once=(low, kswapd, minimum_for_high),
