@@ -123,7 +123,7 @@ def held_share(cache, seed, pages):
 
     machine.spawn("keeper", keeper)
     try:
-        machine.run(turns=pages * 20)
+        machine.run(turns=pages * 4)          # two turns take a page, as long as there is one
     except (Deadlock, NoEnd):
         pass                    # that is how it ends, unless nothing is kept back
     machine.close()
