@@ -92,6 +92,11 @@ def test_m6_can_come_out_every_way(done, word):
     assert CLAIMS["M6"].judge(table).word == word
 
 
+def test_the_schedules_of_m6_are_not_the_same_one_again_and_again():
+    four = {row[0]: row[1] for row in CLAIMS["M6"].experiment(0, tasks=(4,)).rows}
+    assert 0 < four["pool, one by one"] < 20 and 0 < four["reservation, one by one"] < 20
+
+
 @pytest.mark.parametrize("half, word", [(("none", "none"), FAILS), (("none", "deadlock"), DEPENDS),
                                         (("deadlock", "deadlock"), HOLDS)])
 def test_l6_wants_a_world_that_the_condition_alone_hangs(half, word):
