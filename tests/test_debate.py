@@ -137,8 +137,8 @@ def test_the_command_shows_evidence_beside_the_verdict(capsys):
     assert main(["debate", "M4", "l6"]) == 0
     said = capsys.readouterr().out
     assert "refused beneath" in said and said.index("refused beneath") < said.index("Verdict: holds")
-    assert said.rstrip().splitlines()[-2:] == ["  M4  Ingo Molnar   holds",
-                                               "  L6  Ben LaHaise   depends on the allocator beneath"]
+    assert said.rstrip().splitlines()[-2:] == ["  M4   Ingo Molnar   holds",
+                                               "  L6   Ben LaHaise   depends on the allocator beneath"]
 
 
 def test_the_command_says_the_same_as_json_on_two_workers(capsys):

@@ -63,7 +63,7 @@ def _told(what, sentence):
 
 
 def _scoreboard(findings):
-    lines = [f"  {one.claim.name}  {one.claim.who:12}  {one.verdict.word} {one.verdict.on}".rstrip()
+    lines = [f"  {one.claim.name:3}  {one.claim.who:12}  {one.verdict.word} {one.verdict.on}".rstrip()
              for one in findings]
     return "\n".join(["scoreboard", *lines])
 
