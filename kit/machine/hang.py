@@ -84,7 +84,7 @@ def _next_turn(machine, now):
 class Circle:
     """Looks at a run that has been quiet, until it stands as it did before.
 
-    A whole picture is dear, so one is taken only when the tasks stand at the same traps as at the
+    A whole look is dear, so one is taken only when the tasks stand at the same traps as at the
     beginning: about once a round.
     """
 
@@ -109,7 +109,7 @@ class Circle:
                 self._begin(now)
             return False
         self.passed, self.looks = 0, self.looks + 1
-        if self._picture() == self.kept:
+        if self._stands() == self.stood and self.state() == self.kept:     # the cheap half first
             self.length = now - self.since
             return True
         if self.looks == self.patience:
@@ -122,7 +122,7 @@ class Circle:
         self._keep(now)
 
     def _keep(self, now):
-        self.kept, self.since, self.looks = self._picture(), now, 0
+        self.stood, self.kept, self.since, self.looks = self._stands(), self.state(), now, 0
 
     def _glance(self):
         """At which traps the tasks stand."""
@@ -144,15 +144,15 @@ class Circle:
     def was_here(self, now):
         """Whether it stood just so before, with the same time-outs to come in the same time, or none."""
         timeouts = [(arrival.letter, arrival.time - now) for arrival in sorted(self.machine.arrivals)]
-        here = (timeouts, self.kept)
+        here = (timeouts, self.stood, self.kept)
         self.before_timeouts.append(here)
         return not timeouts or here in self.before_timeouts[:-1]
 
-    def _picture(self):
-        """The whole state: where everybody stands, and what they share."""
+    def _stands(self):
+        """Where everybody stands; together with what they share, state(), that is the whole."""
         random = self.machine.random
         clocks = [cpu.clock for cpu in self.machine.cpus if cpu.stack or cpu.ready]
-        return (self.state(), [clock - min(clocks) for clock in clocks], random and random.getstate(),
+        return ([clock - min(clocks) for clock in clocks], random and random.getstate(),
                 [[task.letter for task in cpu.stack + cpu.ready] for cpu in self.machine.cpus],
                 [_where(task) for task in self.machine.tasks if not task.finished])
 
