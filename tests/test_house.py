@@ -16,7 +16,7 @@ KIT = ROOT / "kit"
 
 # What stands on what.  A module imports from lower floors and from its own unit, never from beside or above.
 FLOORS = (
-    ("errors", "gfp", "trace"),
+    ("errors", "gfp", "trace", "progress"),
     ("tasks", "refusals"),                      # who runs and what it may ask for; what it is told when it may not
     ("traps",),                                 # step, sleep, choose: the only ways off the CPU
     ("locks",),

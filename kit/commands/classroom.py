@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kit.errors import BadInput
+from kit.progress import bar
 
 
 def add_parser(subparsers):
@@ -22,13 +23,11 @@ def add_parser(subparsers):
 
 def run(args):
     """Grade the class, with a progress bar; says where the results are."""
-    from tqdm import tqdm
-
     from kit.grading.classroom import PATTERN, grade_class
     if args.jobs is not None and args.jobs < 1:
         raise BadInput(f"--jobs {args.jobs}: at least one submission has to be graded at a time.")
     rows = grade_class(args.folder, args.out, args.set, args.id or PATTERN, _roster(args.roster), jobs=args.jobs,
-                       progress=lambda done: tqdm(done, unit="submission", disable=None))
+                       progress=lambda done: bar(done, unit=" submissions"))
     missing = sum(reports is None for reports in rows.values())
     print(f"{len(rows) - missing} graded, {missing} missing: see points.csv, summary.md and feedback/ in {args.out}.")
 

@@ -2,10 +2,11 @@
 
 import argparse
 import json
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from textwrap import fill
+
+from kit.progress import bar
 
 WIDTH = 110
 
@@ -28,13 +29,9 @@ def run(args):
     from kit.debate.hearing import hear
     seeds = range(20 if args.record else 2)
     with ProcessPoolExecutor(args.jobs) if args.jobs > 1 else nullcontext() as executor:
-        findings = hear(args.claims, seeds, args.record, executor, _bar)
+        findings = hear(args.claims, seeds, args.record, executor,
+                        lambda trials: bar(trials, unit=" trials", desc="trying"))
     print(json.dumps([_as_dict(one) for one in findings], indent=1) if args.json else _as_text(findings))
-
-
-def _bar(trials):
-    from tqdm import tqdm
-    return tqdm(trials, unit=" trials", desc="trying", disable=None, file=sys.stderr)
 
 
 def _as_dict(finding):

@@ -5,6 +5,7 @@ import os
 from kit.commands.environment import ROOT, go_on_with
 from kit.commands.grade import default_files, graded
 from kit.errors import BadInput
+from kit.progress import bar
 
 
 def add_parser(subparsers):
@@ -58,11 +59,10 @@ def restore(id):
 def make():
     """Write and execute exercises/ from solutions/."""
     go_on_with("test")
-    from tqdm import tqdm
 
     from kit.commands.notebooks import executed
     from kit.grading import notebooks
-    for path in tqdm(sorted(notebooks.SOLUTIONS.glob("*.ipynb")), unit="notebook", disable=None):
+    for path in bar(sorted(notebooks.SOLUTIONS.glob("*.ipynb")), unit=" notebooks"):
         made = notebooks.EXERCISES / path.name
         notebooks.write(made, notebooks.exercise_from(notebooks.read(path)))
         made.write_text(executed(made), encoding="utf-8")

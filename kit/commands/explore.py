@@ -7,6 +7,7 @@ import json
 import sys
 
 from kit.errors import BadInput
+from kit.progress import bar
 
 
 def add_parser(subparsers):
@@ -54,12 +55,10 @@ def _add_museum(stories):
 
 def run_museum(args):
     """Explore one bug of the museum, or all and the table of the five levels; prints what was found."""
-    from tqdm import tqdm
-
     from kit.museum import visit
 
     def progress(rows):
-        return tqdm(rows, unit="row", disable=None)
+        return bar(rows, unit=" rows")
     if args.json:
         print(json.dumps(visit.bug_data(args.name) if args.name else visit.everything_data(progress), indent=1))
     else:
@@ -85,11 +84,9 @@ def _add_random(stories):
 
 def run_random(args):
     """Explore many drivers; prints how many hang under which rule, and every disagreement."""
-    from tqdm import tqdm
-
     from kit.drivers import random_driver
     seeds = range(args.seed, args.seed + args.count)
-    findings = random_driver.sweep(seeds, progress=lambda wrapped: tqdm(wrapped, unit="driver", disable=None))
+    findings = random_driver.sweep(seeds, progress=lambda drivers: bar(drivers, unit=" drivers"))
     print(random_driver.as_json(findings) if args.json else random_driver.table(findings))
 
 

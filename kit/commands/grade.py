@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kit.commands.environment import ROOT
 from kit.errors import BadInput
+from kit.progress import bar
 
 
 def add_parser(subparsers):
@@ -49,14 +50,11 @@ def default_files():
 
 def graded(asked, jobs):
     """The reports on all (exercise, source) pairs, in order.  Children do the work, so threads will do here."""
-    from tqdm import tqdm
-
     from kit.grading.grade import grade
     if jobs < 1:
         raise BadInput(f"--jobs {jobs}: at least one answer has to be graded at a time.")
     with ThreadPoolExecutor(jobs) as pool:
-        return list(tqdm(pool.map(lambda pair: grade(*pair), asked), total=len(asked), unit="answer", leave=False,
-                         disable=None))
+        return list(bar(pool.map(lambda pair: grade(*pair), asked), total=len(asked), unit=" answers"))
 
 
 def _asked(files):

@@ -5,9 +5,9 @@ bar goes to stderr, and only if that is a terminal.
 """
 
 import json
-import sys
 
 from kit.errors import BadInput
+from kit.progress import bar
 
 
 def add_parser(subparsers):
@@ -54,10 +54,4 @@ def _pressure(args, ordinary):
 
 def _progress(work):
     """What is to be done, one by one, with a progress bar if somebody watches."""
-    if not sys.stderr.isatty():
-        return iter(work)
-    try:
-        from tqdm import tqdm
-    except ImportError:         # all else here needs the standard library alone, so do without a bar
-        return iter(work)
-    return tqdm(work, leave=False)
+    return bar(work)

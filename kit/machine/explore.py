@@ -42,6 +42,7 @@ from kit.machine.explorer.segments import Segments
 from kit.machine.explorer.simplest import simplest_way, way_through
 from kit.machine.explorer.story import Replay
 from kit.machine.explorer.symmetry import Symmetry
+from kit.progress import bar
 
 
 def explore(story, whole=False, symmetric=True, started=False, limit=3_000_000, progress=False):
@@ -99,14 +100,14 @@ class _Exploration:
 
     def _run(self, search):
         """Search; an interrupt from the keyboard ends it, and what is known stays known."""
-        bar = _bar() if self.progress else None
+        shown = bar(unit=" states", unit_scale=True, desc="exploring") if self.progress else None
         try:
-            search.run(self.limit, bar and (lambda count: bar.update(count - bar.n)))
+            search.run(self.limit, (lambda count: shown.update(count - shown.n)) if self.progress else None)
         except KeyboardInterrupt:
             search.exhaustive = False
         finally:
-            if bar is not None:
-                bar.close()
+            if self.progress:
+                shown.close()
 
     def _told(self, kind, search, is_goal):
         """The result, with the simplest way to a state of that kind; where that takes too long, with some way."""
@@ -143,8 +144,3 @@ class _Exploration:
         component = next(component for component in components if start in component)
         steps = [(who, answers, False) for who, answers in round_from(moves, component, start)]
         return Result(self.story, "no progress", search, moves.started + way.steps, True, steps)
-
-
-def _bar():
-    from tqdm import tqdm
-    return tqdm(unit=" states", unit_scale=True, desc="exploring")
