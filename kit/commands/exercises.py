@@ -52,8 +52,9 @@ def restore(id):
             print(f"{id} starts over in {path.name}; what was there is kept in {kept.name}. "
                   "If the notebook is open in Jupyter, choose File, Reload Notebook from Disk.")
             return
+    there = next((ROOT / "exercises").glob(f"{id.split('-')[0]}_*.ipynb")).stem
     raise BadInput(f"there is no notebook of yours with {id} in {ROOT / 'work'}. Open it first: "
-                   f"python3 -m kit lab {id.split('-')[0]}")
+                   f"python3 -m kit lab {there}")
 
 
 def make():
