@@ -1,16 +1,20 @@
 """The museum: every bug in the form that had it and not in the one that mended it; what the five levels need."""
 
+from dataclasses import replace
+
 import pytest
 
 from kit.drivers.small_worlds import borrower
-from kit.errors import BadInput
-from kit.gfp import GFP_ATOMIC, GFP_KERNEL, GFP_NOFS
+from kit.errors import BadInput, KitError
+from kit.gfp import DMA, GFP_ATOMIC, GFP_KERNEL, GFP_NOFS
 from kit.machine.explore import explore
-from kit.memory.mempool import MAIL, Mempool
+from kit.memory.mempool import MAIL, Mempool, Rung
 from kit.memory.promises import Refusing, Sleeping, Wavering
 from kit.museum import forms, levels, visit
 from kit.museum.bugs import BUGS, lost_wakeup, stacked, stampede
 from kit.museum.forms import FORMS, bulk, straight_line
+from kit.museum.shortage import Zones, wrong_zone
+from kit.traps import might_sleep
 
 # == The bugs ========================================================================================
 
@@ -49,6 +53,41 @@ def test_like_tasks_can_hang_exactly_where_the_pool_theorem_says(elements, tasks
 @pytest.mark.parametrize("elements", [1, 2, 3])
 def test_two_layers_may_share_a_pool_of_more_elements_than_tasks(elements):
     assert explore(stacked(False, elements=elements)).verdict == ("none" if elements > 2 else "deadlock")
+
+
+@pytest.mark.parametrize("elements", [1, 2])
+def test_two_pools_taken_in_one_order_do_not_hang_so_what_raid5_feared_is_not_told(elements):
+    assert explore(stacked(True, elements=elements)).verdict == "none"
+
+
+class CameToQueue(KitError):
+    """A task got as far as the last rung."""
+
+
+@Rung
+@might_sleep
+async def no_further(pool, gfp):
+    """In the place of QUEUE."""
+    raise CameToQueue("QUEUE")
+
+
+@pytest.mark.parametrize("elements, tasks, take, comes", [(1, 1, 1, False), (2, 1, 2, False), (3, 1, 3, False),
+                                                          (1, 2, 1, True), (3, 3, 1, False),
+                                                          (3, 4, 1, True)])
+def test_over_an_allocator_that_sleeps_2_5_1_comes_to_queue_only_by_a_race(elements, tasks, take, comes):
+    def story(machine):
+        pool = Mempool.create(elements, Sleeping(elements), ladder=(*FORMS["2.5.1"].ladder[:-1], no_further))
+        for number in range(tasks):
+            machine.spawn(chr(ord("A") + number), borrower, pool, take, 1)
+    result = explore(story, whole=True)
+    assert ("promise" in result.verdict) is comes
+
+
+@pytest.mark.parametrize("mended, kept", [("none", "DMA page"), ("a promise is broken", "NORMAL page")])
+def test_what_is_kept_back_for_a_device_is_of_the_zone_that_its_filling_asked_for(mended, kept):
+    zones = Zones(DMA if mended == "none" else 0)
+    assert Mempool.create(1, zones).elements == [kept]
+    assert explore(wrong_zone(zones.asks_for)).verdict == mended
 
 
 # == Told ============================================================================================
@@ -198,6 +237,13 @@ def test_what_the_levels_need_from_the_allocator_beneath():
     charged = {(row.elements, row.tasks, row.take, name) for row in rows for name in ("mail", "2.5.1")
                if row.charged(name)}
     assert charged == {(3, 3, 1, "mail"), (3, 3, 1, "2.5.1"), (2, 2, 1, "2.5.1"), (2, 1, 2, "2.5.1")}
+
+
+@pytest.mark.parametrize("beneath", ["(a) refusing", "(b) wavering"])
+def test_without_its_five_seconds_6_19_hangs_where_only_a_timer_can_continue(beneath, monkeypatch):
+    assert explore(levels.story("6.19", beneath, 2, 2, 2)).verdict == "only a timer can continue"
+    monkeypatch.setitem(FORMS, "6.19", replace(FORMS["6.19"], timeout=None))
+    assert explore(levels.story("6.19", beneath, 2, 2, 2)).verdict == "deadlock"
 
 
 @pytest.mark.slow

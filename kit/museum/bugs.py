@@ -5,46 +5,30 @@ harm in the first and none in the second, or the story is not that bug.
 What is record and what is model.  Each Bug says both.  `record` is what the history of the kernel or
 its mailing lists say was seen, `model` is the smallest world here that does the same; no record says
 that its machine hung in exactly these steps.
-Readings of our own that the explorer confirms for small numbers (tests): like tasks can hang exactly if
-tasks * (each - 1) >= elements; the smallest lost wake-up is a pool of 1 with two waiters; two stacked
-layers may share a pool that has more elements than there are tasks; a task that is alone and takes 2
-of 2 hangs in 2.5.1 over an allocator that sleeps, where the mail's ladder serves it.
-Left out, because the model cannot express them: memory barriers (2004) and the task state set too
-early (D2), finer than a step; elements chained through their own bytes (April 2002), since elements
-have no bytes; PF_MEMALLOC draining the reserves (4.8, 4.10), throttling (4.9), the reserve of the
-wrong zone (4.7) and OOM kills (4.11), which are about pages.  Left out, because the record does not say
-what hung, and a story would be our invention: the first try that may start I/O (D0: the patch says what
-it changes), starvation between reads and writes of one request pool (4.12: not how it was mended), and two
-pools of raid5 made one "to avoid a possible deadlock" (4.13: not the way there).
+Readings of our own that the explorer confirms for small numbers (tests): the reserve for ISA devices could be of
+the wrong zone; like tasks can hang exactly if tasks * (each - 1) >= elements; the smallest lost wake-up is
+a pool of 1 with two waiters; two stacked layers may share a pool that has more elements than there are
+tasks; a task that is alone and takes 2 of 2 hangs in 2.5.1 over an allocator that sleeps, where the
+mail's ladder serves it; over such an allocator 2.5.1 comes to QUEUE only by a race, when more tasks
+have found the pool more than half full than it has elements.
+Left out, because the model cannot express them: memory barriers (2004), since steps are sequentially
+consistent; elements chained through their own bytes (April 2002) and the resize that freed with the
+wrong function or overran its array (2003, 2005), since elements here have no bytes and lists no ends;
+the first try that dug into the interrupts' reserve (July 2002), which is a matter of marks and is
+seen on real ones (memory/attempts.py).  Left out, because the model refutes the obvious story: two pools of
+raid5 made one "to avoid a possible deadlock" (2017).  Taken in one order, two pools do not hang (a
+test says so), and the record does not tell what else was held.
 """
-
-from dataclasses import dataclass
 
 from kit.drivers.small_worlds import borrower
 from kit.errors import KitError
 from kit.gfp import GFP_ATOMIC, GFP_KERNEL
 from kit.locks import Mutex
-from kit.machine.explore import explore
 from kit.memory.promises import Refusing
+from kit.museum import callers, shortage
+from kit.museum.bug import Bug
 from kit.museum.forms import FORMS, bulk
 from kit.traps import might_sleep, never_sleeps, step
-
-
-@dataclass(frozen=True)
-class Bug:
-    """A bug: `had()` and `mended()` make its stories; `verdict` is the harm that the first one shows."""
-
-    name: str
-    record: str
-    model: str
-    verdict: str
-    had: object
-    mended: object
-    left: str = "none"      # what the mended form still shows
-
-    def explored(self):
-        """Both results, as it was and as it was mended."""
-        return explore(self.had()), explore(self.mended())
 
 
 class PoolNotAsked(KitError):
@@ -252,4 +236,5 @@ BUGS = {bug.name: bug for bug in (
         "and could exhaust it; a plain allocation mended it.",
         "Two headers, one buffer kept back, two tasks that take a buffer and then a header.",
         "deadlock", lambda: nested(False), lambda: nested(True)),
+    *callers.BUGS, *shortage.BUGS,
 )}

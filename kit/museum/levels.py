@@ -20,6 +20,10 @@ where the mail does not: memory is there, and nobody frees an element; the timer
 beside a full pool, because what is freed refills the pool first: the rule brings that on earlier than
 "pool first" does, later than "insist first".  So the ladder needs an allocator that answers
 in bounded time, or one that is helped from outside.
+How to read "only a timer": all sleep as in a deadlock, but those of 6.19 look again after five seconds.  Where
+nothing has changed by then, as over (a), they find nothing and sleep again: it is the same hang, and without
+the timer the verdict is "deadlock" (tests).  Where the allocator may say yes later (b), the timer does help.
+It is counted as a hang: what continues only by waiting for five seconds is no promise of the ladder.
 What is claimed: of these worlds, all of their states; of larger ones, nothing.
 """
 

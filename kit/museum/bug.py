@@ -1,0 +1,22 @@
+"""bug: what the museum keeps of one bug."""
+
+from dataclasses import dataclass
+
+from kit.machine.explore import explore
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A bug: `had()` and `mended()` make its stories; `verdict` is the harm that the first one shows."""
+
+    name: str
+    record: str
+    model: str
+    verdict: str
+    had: object
+    mended: object
+    left: str = "none"      # what the mended form still shows
+
+    def explored(self):
+        """Both results, as it was and as it was mended."""
+        return explore(self.had()), explore(self.mended())
