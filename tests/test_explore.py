@@ -510,7 +510,7 @@ def test_an_interrupt_from_the_keyboard_leaves_what_is_known(monkeypatch):
         some(search) if len(search.seen) > 1 else stop(search) or some(search)
     monkeypatch.setattr(module.Search, "_some", interrupted)
     result = explore(pool(4, 3, 2, 1))
-    assert (result.verdict, result.exhaustive) == ("none", False)
+    assert (result.verdict, result.exhaustive, result.interrupted) == ("none", False, True)
 
 
 def test_where_the_simplest_way_is_too_far_some_way_is_told(monkeypatch):

@@ -109,6 +109,18 @@ def test_everything_is_told_in_a_table_and_as_data(monkeypatch):
     assert data["levels"][0]["charged"] == ["mail", "2.5.1"] and set(data["bugs"]) == set(BUGS)
 
 
+def test_an_interrupt_from_the_keyboard_leaves_whole_rows(monkeypatch):
+    explored = []
+
+    def until_the_tenth(*args, **how):
+        explored.append(explore(*args, **how))
+        explored[-1].interrupted = len(explored) == 10
+        return explored[-1]
+    monkeypatch.setattr(levels, "explore", until_the_tenth)
+    text = visit.everything()
+    assert text.count("(a) refusing") == 1 and text.endswith("it is not all there is")
+
+
 # == The forms =======================================================================================
 
 

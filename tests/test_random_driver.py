@@ -186,6 +186,13 @@ def test_the_same_seed_makes_the_same_driver():
     assert any(driver.nested for driver in drivers) and any("hand" in str(driver) for driver in drivers)
 
 
+def test_an_interrupt_from_the_keyboard_ends_the_sweep_with_what_was_found():
+    def seeds():
+        yield from range(3)
+        raise KeyboardInterrupt
+    assert [finding.seed for finding in sweep(seeds())] == [0, 1, 2]
+
+
 def test_the_sweep_tells_all_of_its_drivers(capsys):
     findings = sweep(range(4))
     assert table(findings).startswith("4 drivers (2 nested, 3 stacked), ")

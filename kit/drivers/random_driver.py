@@ -133,8 +133,17 @@ def random_driver(seed):
 
 
 def sweep(seeds, limit=400_000, progress=iter):
-    """What the explorer finds about a driver from each seed: a Finding each.  progress: wraps the seeds, for a bar."""
-    return [_find(seed, limit) for seed in progress(seeds)]
+    """What the explorer finds about a driver from each seed: a Finding each, of at most so many states.
+
+    progress: wraps the seeds, for a bar.  An interrupt from the keyboard ends it with what was found so far.
+    """
+    findings = []
+    try:
+        for seed in progress(seeds):
+            findings.append(_find(seed, limit))
+    except KeyboardInterrupt:
+        pass
+    return findings
 
 
 @dataclass(frozen=True)
@@ -161,6 +170,8 @@ class Finding:
 def _find(seed, limit):
     driver = random_driver(seed)
     result, rule = explore(driver.story, limit=limit), broken_rule(driver)
+    if result.interrupted:
+        raise KeyboardInterrupt
     verdict = "undecided" if result.verdict == "none" and not result.exhaustive else result.verdict
     spared = why_spared(driver) if verdict == "none" and rule != NO_RULE else None
     return Finding(seed, driver, verdict, result.schedule, rule, spared)

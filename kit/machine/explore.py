@@ -104,7 +104,7 @@ class _Exploration:
         try:
             search.run(self.limit, (lambda count: shown.update(count - shown.n)) if self.progress else None)
         except KeyboardInterrupt:
-            search.exhaustive = False
+            search.exhaustive, search.interrupted = False, True
         finally:
             if self.progress:
                 shown.close()
@@ -117,7 +117,7 @@ class _Exploration:
         try:
             way, simplest = simplest_way(moves, is_goal, 4 * self.limit), True
         except KeyboardInterrupt:
-            way = None
+            way, search.interrupted = None, True
         if way is None:
             way, simplest = way_through(moves, search.ways[kind]), False
         return Result(self.story, kind, search, moves.started + way.steps, simplest)

@@ -18,5 +18,8 @@ class Bug:
     left: str = "none"      # what the mended form still shows
 
     def explored(self):
-        """Both results, as it was and as it was mended."""
-        return explore(self.had()), explore(self.mended())
+        """Both results, as it was and as it was mended.  KeyboardInterrupt if one was broken off."""
+        results = explore(self.had()), explore(self.mended())
+        if any(result.interrupted for result in results):
+            raise KeyboardInterrupt
+        return results

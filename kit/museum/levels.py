@@ -28,6 +28,7 @@ What is claimed: of these worlds, all of their states; of larger ones, nothing.
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 from kit.drivers.small_worlds import borrower
 from kit.machine.explore import explore
@@ -92,15 +93,21 @@ async def _frees(allocator, count):
 def table(sizes=SIZES, beneath=tuple(BENEATH), ladders=LADDERS, limit=300_000):
     """The rows, one for each allocator beneath and size, as they are found.
 
-    A `none` that is not of all states is marked `none?`.
+    A `none` that is not of all states is marked `none?`.  An interrupt from the keyboard ends it after a whole row.
     """
-    return (_row(promise, *size, ladders, limit) for promise in beneath for size in sizes)
+    try:
+        for promise, size in product(beneath, sizes):
+            yield _row(promise, *size, ladders, limit)
+    except KeyboardInterrupt:
+        return
 
 
 def _row(beneath, elements, tasks, take, ladders, limit):
     verdicts, states = {}, {}
     for ladder in ladders:
         result = explore(story(ladder, beneath, elements, tasks, take), limit=limit)
+        if result.interrupted:
+            raise KeyboardInterrupt
         whole = result.verdict != "none" or result.exhaustive
         verdicts[ladder], states[ladder] = result.verdict + ("" if whole else "?"), result.states
     return Row(beneath, elements, tasks, take, verdicts, states)

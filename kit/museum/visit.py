@@ -2,7 +2,7 @@
 
 from kit.errors import BadInput
 from kit.museum.bugs import BUGS
-from kit.museum.levels import LADDERS, table
+from kit.museum.levels import BENEATH, LADDERS, SIZES, table
 
 
 def bug(name):
@@ -26,12 +26,15 @@ def everything(progress=iter):
     lines = ["bugs really found: as it was -> as it was mended"]
     for told in BUGS.values():
         had, mended = told.explored()
-        lines.append(f"  {told.name:22} {had.verdict} -> {mended.verdict}")
+        lines.append(f"  {told.name:26} {had.verdict} -> {mended.verdict}")
     lines += ["", "the five levels: a hang is marked ! where the half-full rule is to blame",
               f"  {'beneath':22}{'pool':>5}{'tasks':>6}{'each':>5}  " + "".join(f"{name:>14}" for name in LADDERS)]
-    for row in progress(table()):
+    rows = list(progress(table()))
+    for row in rows:
         cells = "".join(f"{_short(row, name):>14}" for name in LADDERS)
         lines.append(f"  {row.beneath:22}{row.elements:>5}{row.tasks:>6}{row.take:>5}  {cells}")
+    if len(rows) < len(BENEATH) * len(SIZES):
+        lines.append("interrupted: so much is known, and it is not all there is")
     return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ class Result:
     """What was found, how large the world is, and the simplest way to the harm.
 
     verdict: "deadlock", "none" ...; states: how many were looked at; exhaustive: whether those are all.
+    interrupted: whether it is less because somebody broke the search off from the keyboard.
     found: for each kind of harm in how many states.  steps, switches: of the simplest way there.
     simplest: whether it is known to be that, and not just some way.
     schedule: its replay string; round: that of the round that never ends.  trail: its events, for a
@@ -19,7 +20,7 @@ class Result:
 
     def __init__(self, story, kind, search, steps=None, simplest=True, round_steps=()):
         self.verdict = VERDICTS[kind]
-        self.states, self.exhaustive = len(search.seen), search.exhaustive
+        self.states, self.exhaustive, self.interrupted = len(search.seen), search.exhaustive, search.interrupted
         self.found = {VERDICTS[harm]: len(states) for harm, states in search.harms.items()}
         self.counted_once = bool(search.moves.symmetry)
         self.steps = self.switches = self.schedule = self.trail = self.round = None

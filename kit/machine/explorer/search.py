@@ -24,7 +24,7 @@ class Search:
         self.harms = {}             # kind -> the states in which it was found
         self.ways = {}              # kind -> the states on the way to the first of them
         self.rounds = False         # whether some state can be reached again from itself
-        self.exhaustive = False
+        self.exhaustive = self.interrupted = False
         self._way, self._on_way, self._branches = [], set(), []
         self._enough = 0            # so many states, and it is time to look at the clock and the limit
         self._enter(moves.initial)
