@@ -25,7 +25,6 @@ from dataclasses import asdict, dataclass
 from kit.drivers.lock_order import NO_RULE, RULES, agrees, broken_rule, theorem_applies, why_spared
 from kit.drivers.small_worlds import Refusing
 from kit.gfp import GFP_ATOMIC, GFP_KERNEL
-from kit.locks import WaitQueue
 from kit.machine.explore import explore
 from kit.memory.mempool import Mempool
 
@@ -62,24 +61,16 @@ class Driver:
         """Set the driver up on a machine: a story for the explorer."""
         pools = []
         for number, size in enumerate(self.pools):
-            if self.family(number) != number:
-                pools.append(Mempool.create(size, pools[self.beneath[number]], name=f"pool {number}"))
-            else:
-                pools.append(self._lowest(number, size))
+            backing = self._allocator(number) if self.family(number) == number else pools[self.beneath[number]]
+            pools.append(Mempool.create(size, backing, name=f"pool {number}"))
         for number, program in enumerate(self.programs):
             name = chr(ord("A") + number)
             machine.spawn(name, follow, machine, name, pools, program)
 
-    def _lowest(self, number, size):
-        """A pool with enough beneath it to fill those that stand on it as well.
-
-        With one of those the family has more elements than the lowest pool keeps, and a free can find it
-        full: there it wakes everybody, or wake-ups would be lost (museum, "lost wake-up").
-        """
-        family = [other for other in range(len(self.pools)) if self.family(other) == number]
-        wake = WaitQueue.wake_all if len(family) > 1 else WaitQueue.wake_one
-        everything = sum(self.pools[other] for other in family)
-        return Mempool.create(size, Refusing(everything, f"beneath {number}"), wake=wake, name=f"pool {number}")
+    def _allocator(self, lowest):
+        """What a lowest pool stands on: it fills that pool and all that stand on it, and has nothing afterwards."""
+        everything = sum(size for number, size in enumerate(self.pools) if self.family(number) == lowest)
+        return Refusing(everything, f"beneath {lowest}")
 
 
 async def follow(machine, name, pools, program):
