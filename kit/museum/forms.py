@@ -10,8 +10,8 @@ Beside it: mm/mempool.c, from 2.5.1-pre10 (December 2001) to 3.3 (2012), and of 
 Left out: NORETRY and NOMEMALLOC (since 2005) speak of the page allocator and not of the pool, which
 is why the forms since 2005 stand, in Linux, on an allocator that may say no; the flusher that was
 woken before each look until 2005 (`kick`) and the disk's task queue (`unplug`) are what the story
-gives; memory barriers (2004), and the task state that pre10 and pre11 set too early, which need
-finer steps than the machine has.
+gives; the task state that pre10 and pre11 set too early, which matters only where a driver may let
+others run (museum/callers.py); memory barriers (2004), which need finer steps than the machine has.
 """
 
 from dataclasses import dataclass
