@@ -17,7 +17,12 @@ SMALL = {"M2": {"runs": 1}, "L2": {"reserves": (4, 16), "marks": (0,)},
          "L10": {"machines": (4,), "models": (128,), "reads": 500, "writes": ("one page a write",)}}
 
 
-@pytest.mark.parametrize("name", CLAIMS)
+def claims(names):
+    """These claims, as parameters; those that run whole machines are slow."""
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in ("M2", "L2") else []) for name in names]
+
+
+@pytest.mark.parametrize("name", claims(CLAIMS))
 def test_the_verdict_is_that_of_the_table_and_the_same_seed_gives_the_same_table(name):
     one = CLAIMS[name]
     evidence, verdict = one.trial(3, **SMALL.get(name, {}))
@@ -28,7 +33,7 @@ def test_the_verdict_is_that_of_the_table_and_the_same_seed_gives_the_same_table
     assert bool(verdict.on) == (verdict.word == DEPENDS), "what it depends on is named"
 
 
-@pytest.mark.parametrize("name", [name for name, one in CLAIMS.items() if one.overturning])
+@pytest.mark.parametrize("name", claims(name for name, one in CLAIMS.items() if one.overturning))
 def test_what_overturns_a_verdict_does(name):
     one = CLAIMS[name]
     _, verdict = one.trial(0, **SMALL.get(name, {}))

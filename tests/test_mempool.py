@@ -320,6 +320,7 @@ def test_poison_leaves_the_honest_alone():
         pool.check()
 
 
+@pytest.mark.slow
 def test_a_ladder_that_cannot_wait_goes_round_in_a_circle_and_says_so():
     pool = Mempool.create(0, Refusing(), ladder=(mempool.ask, mempool.drain))
     with pytest.raises(WouldSleepForever, match="circle"):
