@@ -1,7 +1,8 @@
-"""bug: what the museum keeps of one bug."""
+"""bug: what the museum keeps of one bug, and the task that most of its stories share."""
 
 from dataclasses import dataclass
 
+from kit.gfp import GFP_KERNEL
 from kit.machine.explore import explore
 
 
@@ -23,3 +24,8 @@ class Bug:
         if any(result.interrupted for result in results):
             raise KeyboardInterrupt
         return results
+
+
+async def takes_and_gives(pool, gfp=GFP_KERNEL):
+    """The task that most of the stories are about: an element, and back."""
+    await pool.free(await pool.alloc(gfp))

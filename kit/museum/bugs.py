@@ -26,7 +26,7 @@ from kit.gfp import GFP_ATOMIC, GFP_KERNEL
 from kit.locks import Mutex
 from kit.memory.promises import Refusing
 from kit.museum import callers, shortage
-from kit.museum.bug import Bug
+from kit.museum.bug import Bug, takes_and_gives
 from kit.museum.forms import FORMS, bulk
 from kit.traps import might_sleep, never_sleeps, step
 
@@ -36,10 +36,6 @@ class PoolNotAsked(KitError):
 
 
 # == Stories ===========================================================================================
-
-
-async def _takes_and_gives(pool):
-    await pool.free(await pool.alloc(GFP_KERNEL))
 
 
 class Recovering(Refusing):
@@ -64,7 +60,7 @@ def lost_wakeup(form, waiters=2):
         pool = FORMS[form].create(1, allocator)
         machine.spawn("holder", _holds_then_recovers, pool, allocator, 2)
         for number in range(waiters):
-            machine.spawn(chr(ord("A") + number), _takes_and_gives, pool)
+            machine.spawn(chr(ord("A") + number), takes_and_gives, pool)
     return story
 
 
@@ -80,7 +76,7 @@ def plenty(form):
         allocator = Recovering(1)
         pool = FORMS[form].create(1, allocator)
         machine.spawn("keeper", _keeps, pool, allocator)
-        machine.spawn("A", _takes_and_gives, pool)
+        machine.spawn("A", takes_and_gives, pool)
     return story
 
 

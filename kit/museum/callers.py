@@ -13,17 +13,13 @@ from kit.gfp import FS, GFP_KERNEL, GFP_NOIO, HIGH, IO, WAIT
 from kit.locks import Mutex
 from kit.memory.mempool import Mempool, Rung
 from kit.memory.promises import Refusing
-from kit.museum.bug import Bug
+from kit.museum.bug import Bug, takes_and_gives
 from kit.museum.forms import FORMS
 from kit.traps import choose, might_sleep, never_sleeps, sleep, step, yield_cpu
 
 
 class Killed(KitError):
     """A task was killed because the allocator had given up."""
-
-
-async def _takes_and_gives(pool, gfp=GFP_KERNEL):
-    await pool.free(await pool.alloc(gfp))
 
 
 # == D0: the first try may start I/O =================================================================
@@ -49,7 +45,7 @@ class StartsIO(Refusing):
 
 async def _for_the_device(pool, device):
     async with device:
-        await _takes_and_gives(pool)
+        await takes_and_gives(pool)
 
 
 def first_try(form):
@@ -100,7 +96,7 @@ def _rung(disk, early):
 
 async def _two_requests(pool, disk):
     disk.requests.append(await pool.alloc(GFP_KERNEL))
-    await _takes_and_gives(pool)
+    await takes_and_gives(pool)
 
 
 def state_too_early(early):
@@ -135,7 +131,7 @@ def mask_test(kind):
     """An empty pool, and a caller who may not sleep but whose mask allows I/O."""
     def story(machine):
         pool = kind.create(1, Refusing(1), ladder=FORMS["October 2002"].ladder)
-        machine.spawn("keeper", _takes_and_gives, pool)
+        machine.spawn("keeper", takes_and_gives, pool)
         machine.spawn("atomic", _atomic_with_io, pool)
     return story
 
@@ -159,7 +155,7 @@ def killed(form):
     def story(machine):
         pool = FORMS[form].create(1, Killing(1))
         for name in "AB":
-            machine.spawn(name, _takes_and_gives, pool, GFP_NOIO)
+            machine.spawn(name, takes_and_gives, pool, GFP_NOIO)
     return story
 
 

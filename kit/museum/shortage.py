@@ -7,20 +7,16 @@ Beside it: mm/page_alloc.c, mm/page-writeback.c, mm/highmem.c, drivers/block/ll_
 """
 
 from kit.errors import KitError
-from kit.gfp import DMA, GFP_ATOMIC, GFP_KERNEL, GFP_NOIO, IO, NOMEMALLOC, WAIT
+from kit.gfp import DMA, GFP_ATOMIC, GFP_NOIO, IO, NOMEMALLOC, WAIT
 from kit.locks import WaitQueue
 from kit.memory.mempool import Mempool, Rung, drain, queue
 from kit.memory.promises import Refusing
-from kit.museum.bug import Bug
+from kit.museum.bug import Bug, takes_and_gives
 from kit.traps import might_sleep, never_sleeps, sleep, step
 
 
 class Harm(KitError):
     """Somebody was left without what had been kept for him."""
-
-
-async def _takes_and_gives(pool):
-    await pool.free(await pool.alloc(GFP_KERNEL))
 
 
 # == Reserves =========================================================================================
@@ -68,7 +64,7 @@ def reserve_drained(*rungs):
         reserve = Reserve(1, kept=1)
         pool = Mempool.create(1, reserve, ladder=(ask_modestly, drain, *rungs, queue))
         for name in "AB":
-            machine.spawn(name, _takes_and_gives, pool)
+            machine.spawn(name, takes_and_gives, pool)
         machine.spawn("network", _needs_the_reserve, reserve)
     return story
 
