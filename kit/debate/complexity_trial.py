@@ -238,7 +238,7 @@ M5 = Claim(
     molnar="A pool stands in front of an allocator and asks it as anybody would; who has no pool sees none.",
     lahaise="What the pool needs of the allocator it must be told sooner or later, and then its logic stands in both "
             "places.",
-    experiment=experiment_beneath, judge=judge_beneath,
+    experiment=experiment_beneath, judge=judge_beneath, seeded=False,
     overturned_by="To look at the allocators of 2001 alone: then nothing in them knows of a pool.",
     overturning={"releases": ("2.5.1",)},
     history="In 2005 the page allocator got a flag for mempool's sake: posted as __GFP_MEMPOOL, merged as "
