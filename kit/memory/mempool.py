@@ -202,17 +202,18 @@ class Mempool:
         Never sleeps, so interrupts may call it.  Whoever waits is woken only by an element that
         went to the pool.  Source: mempool_free(), mm/mempool.c.
         """
-        let_go(element, of=self)
         if self.poison:
             self.poison.comes_back(element)
         await step("free")
         if len(self.elements) < self.min_nr:    # read without the lock: while the pool is full, free touches none
             await step("refill")
             if self._put(element):
+                let_go(element, of=self)
                 await step("wake")
                 self.wake(self.wait)
                 return
         await self.backing.free(element)
+        let_go(element, of=self)
 
     @might_sleep
     async def resize(self, min_nr, gfp=GFP_KERNEL):
