@@ -146,12 +146,22 @@ class Ledger:
         """The zone handed a block out."""
         self.available[zone.name].remove(page, order)
 
+    def can_spare(self, zone):
+        """Whether a page of that zone can be had by somebody without a reservation."""
+        return self._best_spare(zone, 0) is not None
+
+    def is_kept(self, zone):
+        """Whether what is promised of that zone could still be had; a policy that does not ask takes it for granted."""
+        return not self.policy.asks or self.available[zone.name].fits(self.promised[zone.name])
+
     @might_sleep
     async def wait_for_change(self, condition):
         """Sleep until memory was freed, lent or given back, unless `condition()` holds by now."""
         self.waited += 1
         with self.wait.queued():
             await step("look again")
+            for zone in self.pages.zones:
+                zone.empty_lists()
             if not condition():
                 await sleep(self.wait)
 
@@ -189,10 +199,12 @@ class Ledger:
 
     def _spare_free(self, zone, order):
         """The block that the buddy lists give, or nothing if the promise needs that one."""
+        if order == 0 and zone.has_lists:
+            return zone.take(0)     # where it asks itself, once for each page that it fetches
         if self._best_spare(zone, order) is None:
             return None
         page = zone.take(order)
-        if page is None or not self.policy.asks or self.available[zone.name].fits(self.promised[zone.name]):
+        if page is None or self.is_kept(zone):
             return page
         zone.put(page, order)       # some block can be spared, but not this one
         return None
@@ -224,7 +236,7 @@ class Ledger:
             if number in self.lent:
                 self.lent.pop(number)()
                 self.available[zone.name].remove(number)
-                zone.put(number, 0)
+                zone.put_back(number, 0)
         return zone.take_at(page, order)
 
     def _could_pin(self, page):

@@ -10,6 +10,11 @@ What is always true: a page on a CPU's list is not free for others (neither the 
 nor its marks see it); free + on lists + handed out = all pages.  So memory may be refused to one
 CPU while another has some on its list, and blocks stay apart while their pages lie on lists.
 
+A ledger of reservations counts them as handed out, so it is asked once for each page that is fetched
+and told once for each that is given back, and of what goes to and fro between a list and its CPU it
+need not know.  Whoever waits for the ledger has all lists emptied, and until it has got its page what
+is freed goes past them.
+
 Stands beside: buffered_rmqueue and free_hot_cold_page in mm/page_alloc.c of Linux 2.5.45 (October
 2002).  2.5.1 had nothing like it: what the mail says of per-CPU caching was true of slabs alone.
 Left out: the second list of each CPU, for pages that are not in its cache ("cold").
@@ -30,6 +35,7 @@ class PerCpuZone(Zone):
     """
 
     explored = ("lists", "on_list")
+    has_lists = True
 
     def __init__(self, *args, batch=None, low=None, high=None, **options):
         super().__init__(*args, **options)
@@ -56,17 +62,22 @@ class PerCpuZone(Zone):
 
     def put(self, page, order):
         """As Zone.put, but a single page goes to this CPU's list, whatever CPU it came from."""
-        self._require_handed_out(page, order)
-        if order:
-            super().put(page, order)
+        if order or self.ledger is not None and self.ledger.wait.tasks:
+            self.put_back(page, order)
             return
+        self._require_handed_out(page, order)
         pages = self._list_of_this_cpu()
         if len(pages) >= self.high:
-            self._give_a_batch_back(pages)
+            self._give_back(pages, self.batch)
         pages.append(page)
         self.on_list[page - self.start] = 1
         if watchers:
             note("put", self.name, page=page, order=0)
+
+    def put_back(self, page, order):
+        """As Zone.put: to the free lists, where everybody finds it."""
+        self._require_handed_out(page, order)
+        super().put(page, order)
 
     def pages_on_lists(self):
         """How many pages lie on the lists of all CPUs."""
@@ -79,25 +90,46 @@ class PerCpuZone(Zone):
         """Under the lock once; what is fetched is handed out after what is there already."""
         self.lock.instant()
         for _ in range(self.batch):
-            page = self.buddy.take()
+            page = self._free_page()
             if page is None:
                 break
-            self.free_pages -= 1
-            if self.ledger is not None:
-                self.ledger.was_taken(self, page, 0)
             pages.insert(0, page)
             self.on_list[page - self.start] = 1
 
-    def _give_a_batch_back(self, pages):
+    def _free_page(self):
+        """A page from the free lists; None if there is none, or if a ledger has promised it."""
+        if self.ledger is not None and not self.ledger.can_spare(self):
+            return None
+        page = self.buddy.take()
+        if page is None:
+            return None
+        self.free_pages -= 1
+        if self.ledger is not None:
+            self.ledger.was_taken(self, page, 0)
+            if not self.ledger.is_kept(self):       # some page can be spared, but not this one
+                self._free(page)
+                return None
+        return page
+
+    def _free(self, page):
+        self.buddy.put(page)
+        self.free_pages += 1
+        if self.ledger is not None:
+            self.ledger.became_free(self, page, 0)
+
+    def empty_lists(self):
+        """As Zone.empty_lists."""
+        for pages in self.lists.values():
+            if pages:
+                self._give_back(pages, len(pages))
+
+    def _give_back(self, pages, count):
         """Under the lock once; those go first that have lain here longest."""
         self.lock.instant()
-        for page in pages[:self.batch]:
-            self.buddy.put(page)
-            self.free_pages += 1
-            if self.ledger is not None:
-                self.ledger.became_free(self, page, 0)
+        for page in pages[:count]:
+            self._free(page)
             self.on_list[page - self.start] = 0
-        del pages[:self.batch]
+        del pages[:count]
 
     def _require_handed_out(self, page, order):
         """To the buddy lists a page on a CPU's list is in use, so freeing it twice has to be seen here."""

@@ -74,7 +74,7 @@ class Reservation:
         let_go(element, of=self)
         self.left[kind] += 1
         if isinstance(kind, int):
-            self.ledger.pages.put(element, kind)
+            zone.put_back(element, kind)
             self.ledger.promise(zone, kind)         # certain: the block has just become free there
             self.zones[kind].append(zone)
         else:

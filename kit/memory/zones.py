@@ -47,6 +47,7 @@ class Zone:
     """
 
     explored = ("free_pages", "need_balance", "buddy", "lock", "contents")
+    has_lists = False       # single pages come from a list of each CPU (pcp.py)
 
     def __init__(self, name, start, pages, pages_min=None, max_order=MAX_ORDER, pick=newest_first, high_half=True):
         self.name, self.start, self.pages, self.end = name, start, pages, start + pages
@@ -93,6 +94,13 @@ class Zone:
             self.ledger.became_free(self, page, order)
         if watchers:
             note("put", self.name, page=page, order=order)
+
+    def put_back(self, page, order):
+        """As put, and past any list of a CPU: a ledger counts on what is given back to it being there for all."""
+        self.put(page, order)
+
+    def empty_lists(self):
+        """Where CPUs keep pages for themselves: have them give all of them back."""
 
     def check(self):
         """What is counted is what is there."""
