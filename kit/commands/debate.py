@@ -2,13 +2,17 @@
 
 import argparse
 import json
-from concurrent.futures import ProcessPoolExecutor
+import multiprocessing
+import signal
+import sys
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import nullcontext
 from textwrap import fill
 
+from kit.errors import KitError
 from kit.progress import bar
 
-WIDTH = 110
+WIDTH = 100
 
 
 def add_parser(subparsers):
@@ -26,19 +30,37 @@ def add_parser(subparsers):
 
 def run(args):
     """Try the claims, with a progress bar; prints the findings, and a scoreboard at the end."""
-    from kit.debate.hearing import hear
-    seeds = range(20 if args.record else 2)
-    with ProcessPoolExecutor(args.jobs) if args.jobs > 1 else nullcontext() as executor:
-        findings = hear(args.claims, seeds, args.record, executor,
-                        lambda trials: bar(trials, unit=" trials", desc="trying"))
-    print(json.dumps([_as_dict(one) for one in findings], indent=1) if args.json else _as_text(findings))
+    from kit.debate.hearing import BrokenOff, hear
+    seeds, status = range(20 if args.record else 2), 0
+    with _workers(args.jobs) as executor:
+        try:
+            findings = hear(args.claims, seeds, args.record, executor,
+                            lambda trials, total: bar(trials, total=total, unit=" trials", desc="trying"))
+        except BrokenOff as broken:
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            print(f"kit: {broken}", file=sys.stderr)
+            findings, status = broken.findings, 130
+        except BrokenExecutor:
+            raise KitError("a worker ended in the middle of a trial: is there memory for fewer --jobs only?") from None
+    if findings:
+        print(json.dumps([_as_dict(one) for one in findings], indent=1) if args.json else _as_text(findings))
+    return status
+
+
+def _workers(jobs):
+    """So many processes, which leave an interrupt from the keyboard to us; None for one job."""
+    if jobs == 1:
+        return nullcontext()
+    return ProcessPoolExecutor(jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
 
 
 def _as_dict(finding):
     claim, evidence, verdict = finding.claim, finding.evidence, finding.verdict
     return {"claim": claim.name, "who": claim.who, "words": claim.words, "question": claim.question,
             "columns": evidence.columns, "rows": evidence.rows, "verdict": verdict.word, "on": verdict.on,
-            "because": verdict.because, "overturned by": claim.overturned_by, "by seed": finding.words_by_seed}
+            "because": verdict.because, "overturned by": claim.overturned_by, "tried": finding.tried,
+            "by seed": finding.words_by_seed if claim.seeded else finding.tried}
 
 
 def _as_text(findings):
@@ -47,9 +69,11 @@ def _as_text(findings):
 
 def _finding(finding):
     claim = finding.claim
-    lines = [f'{claim.name}  {claim.who}: "{claim.words}"', _told("Question", claim.question),
-             _told("Molnar", claim.molnar), _told("LaHaise", claim.lahaise), "", finding.evidence.text(), "",
-             _told("Verdict", str(finding.verdict)), _told("What would overturn it", claim.overturned_by)]
+    lines = [fill(f'{claim.name}  {claim.who}: "{claim.words}"', WIDTH, subsequent_indent="    "),
+             _told("Question", claim.question), _told("Molnar", claim.molnar), _told("LaHaise", claim.lahaise),
+             "", finding.evidence.text(), "",
+             _told("Verdict", str(finding.verdict)), _told("Tried", finding.tried),
+             _told("What would overturn it", claim.overturned_by)]
     if claim.history:
         lines.append(_told("What became of it", claim.history))
     return "\n".join(lines)
@@ -60,9 +84,12 @@ def _told(what, sentence):
 
 
 def _scoreboard(findings):
-    lines = [f"  {one.claim.name:3}  {one.claim.who:12}  {one.verdict.word} {one.verdict.on}".rstrip()
-             for one in findings]
-    return "\n".join(["scoreboard", *lines])
+    rows = []
+    for one in findings:
+        head = f"  {one.claim.name:3}  {one.claim.who}  {one.tried.split(':')[0]:14} "
+        rows.append(fill(f"{one.verdict.word} {one.verdict.on}".rstrip(), WIDTH, initial_indent=head,
+                         subsequent_indent=" " * len(head)))
+    return "\n".join(["scoreboard", *rows])
 
 
 def _count(text):

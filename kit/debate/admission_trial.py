@@ -224,7 +224,7 @@ L8 = Claim(
     question="Of all answers in all small worlds, how often is yes or wait wrong, with and without a ledger?",
     molnar="Nobody knows beforehand what a task will need, or that it will give it back.",
     lahaise="What is in use and what is promised is known; so yes can be certain, and anything else can wait.",
-    experiment=experiment, judge=judge,
+    experiment=experiment, judge=judge, seeded=False,
     overturned_by="Needs that are always declared in full, and pages that always come back: then no yes is false, and "
                   "nobody waits for ever.",
     overturning={"declared": ("in full",), "kept": (0,)},

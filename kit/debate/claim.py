@@ -72,6 +72,7 @@ class Claim:
     overturning: dict | None = None
     history: str = ""
     recorded: dict = field(default_factory=dict)    # parameters of the full number of runs (--record)
+    seeded: bool = True     # False: the experiment draws nothing, so one trial is all there is to try
 
     def trial(self, seed=0, **parameters):
         """The evidence of one run of the experiment, and the verdict on it."""

@@ -170,7 +170,7 @@ L1 = Claim(
     molnar="A pool keeps elements of any allocator, be it of slabs, of pages, of several at once, or of one's own.",
     lahaise="To keep free elements and to wait for one are what slab and page allocators are for; a pool does both "
             "again, on top of them.",
-    experiment=experiment, judge=judge,
+    experiment=experiment, judge=judge, seeded=False,
     overturned_by="Elements that are all memory: reservations in the two allocators then keep as much as a pool.",
     overturning={"kinds": (PAGES, OBJECTS, BLOCKS, BUFFERS)},
     history="Both allocators and mempool are there still. A reserve within the slab allocator was proposed in 2008 and "

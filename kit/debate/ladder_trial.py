@@ -7,8 +7,10 @@ sleeps until memory is freed.  All memory is in use but what the pool keeps back
 look into the pool has none of that: without a pool, others would have taken it as well.
 
 Two loads each: six tasks that take one of four elements, twenty times; and one that takes all four.
-Left out: several CPUs; the order of turns is drawn from the seed instead.
+Who is on turn is drawn from the seed, as if every task had a CPU of its own.
 """
+
+from random import Random
 
 from kit import trace
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
@@ -100,12 +102,12 @@ def _ladders():
 
 
 def _run(seed, beneath, ladder, turns, loads):
-    machine, pool = Machine(seed=seed), Mempool.create(ELEMENTS, beneath(ELEMENTS), ladder=ladder)
+    machine, pool = Machine(), Mempool.create(ELEMENTS, beneath(ELEMENTS), ladder=ladder)
     for number, (load, count) in enumerate(loads):
         machine.spawn(f"task {number}", load, pool, count)
     with trace.watch() as trail:
         try:
-            machine.run(turns=turns)
+            machine.run(pick=Random(seed).choice, turns=turns)
             ended = "finished"
         except Deadlock:
             ended = "hung"
