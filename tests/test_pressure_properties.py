@@ -114,6 +114,16 @@ def test_the_same_setting_and_seed_end_alike_at_the_same_time_by_the_same_schedu
     assert first.machine.schedule == second.machine.schedule
 
 
+@pytest.mark.parametrize("stack", STACKS)
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=20, deadline=None)
+def test_whoever_is_told_that_a_write_is_done_finds_all_of_it_given_back(stack, random):
+    """Found by counting, whatever the order of turns: a direct write was done before its bio had come back."""
+    story = Pressure(**{**CRAMPED, "stack": stack, "highmem": 0, "writers": 0, "direct": 2, "segments": 2, "rounds": 1})
+    story.machine.run(pick=random.choice)
+    assert held(story) == []
+
+
 def test_an_element_on_its_way_back_is_held_until_it_is_there():
     """Found by counting: whoever was abandoned between two steps of a free took the element along."""
     for turns in range(1, 7):

@@ -227,8 +227,8 @@ class Pageout:
 
     @never_sleeps
     async def _direct_written(self, bio):
-        bio.owner.append(bio.failed)
         await self.bios.put(bio)
+        bio.owner.append(bio.failed)
         self.written.wake_all()
 
     def needs(self, pages):
