@@ -1,24 +1,30 @@
 """drift_trial: L5, whether a pool has to be changed when the allocator beneath it changes, and the reverse.
 
 The problem: whether a pool keeps its promise hangs on what the page allocator does when it has
-nothing, and that was another thing in every release.  So each form that mempool had meets each order
-of attempts that the page allocator had, in the same squeeze: all memory is in use for good but the
-reserve below the min mark and what is in the pool, more tasks than elements, and nothing to reclaim.
-What a pool owes:
+nothing, and that was another thing in every release.  So forms that mempool had meet the orders of
+attempts that the page allocator had, in a squeeze: all memory is in use but the reserve below the min
+mark and what is in the pool, and there are more tasks than either could serve.  What a pool owes:
 
-    it returns          every task is served in the end, since every element comes back
-    it spares           at any moment an interrupt still finds a page: the pool has its own elements,
-                        and the reserve of the page allocator is for those who have none
+    it returns      every task is served in the end, since every element comes back; else it hangs
+    it spares       an interrupt finds a page at any moment: a pool has elements of its own, and the
+                    reserve of the page allocator is for those who have none; else it starves them
 
-Three kinds of caller: who may not start I/O, who may do anything, and who is freeing memory for all
-(PF_MEMALLOC).  Their masks are those of the release: until July 2002 they had HIGH in them (Andrew
-Morton, linux-kernel, 4 July 2002, "resurrect __GFP_HIGH").  NOMEMALLOC and NORETRY, which mempool adds
-to every mask since 2005, belong to that form and are left out once, to see what they are for.
+Two squeezes: reclaim finds no page; or it finds one each time and is overtaken: others, who may do no
+more than the pool's tasks but are always quicker, take what is free.  Three kinds of caller: who may not start I/O, who
+may do anything, and who is freeing memory for all (PF_MEMALLOC).  Their masks are those of the release:
+until July 2002 they had HIGH in them (Andrew Morton, linux-kernel, 4 July 2002, "resurrect __GFP_HIGH").
+NOMEMALLOC and NORETRY, which mempool adds to every mask since 2005, belong to that form and are left
+out once, to see what they are for.
 
-Left out: reclaim, which finds nothing in this squeeze; the flusher and the disk's task queue.
+A world is (elements, pages_min, uses): the pool's size, the min mark (20 pages is the least of 2.5.1),
+and for how many steps an element is used at most.  `--record` tries eight of them; what befalls a pool
+in one has befallen it.
+
+Left out: the flusher and the disk's task queue.
 """
 
 from dataclasses import dataclass
+from itertools import product
 from random import Random
 
 from kit import traps
@@ -32,58 +38,65 @@ from kit.memory.zones import Pages, Zone
 from kit.museum.forms import FORMS, Form
 from kit.traps import PROMPT, call_as, might_sleep, never_sleeps, step
 
-RELEASES = {one.release.split(" (")[0]: one for one in (LINUX_2_5_1, JULY_2002, LINUX_2_5_45, LINUX_2_6_12)}
-BARE = "2005, without its flags"
-POOLS = {**{name: (FORMS[name], 0) for name in ("mail", "2.5.1", "September 2002", "October 2002")},
-         BARE: (FORMS["2005"], 0), "2005": (FORMS["2005"], NOMEMALLOC | NORETRY)}
+RELEASES = {"2.5.1": LINUX_2_5_1, "July 2002": JULY_2002, "2.5.45": LINUX_2_5_45, "2.6.12": LINUX_2_6_12}
+BARE = "2005 bare"          # without the flags that it adds to every mask
+POOLS = {"2.5.1": (FORMS["2.5.1"], 0), "Sept 2002": (FORMS["September 2002"], 0),
+         "Oct 2002": (FORMS["October 2002"], 0), BARE: (FORMS["2005"], 0),
+         "2005": (FORMS["2005"], NOMEMALLOC | NORETRY)}
 ALONE = "asks nobody"
 NEVER = {ALONE: (Form(ALONE, "never", "the kit's own, to compare with", "What is freed is all there is.",
                       (drain, queue)), 0)}
 CALLERS = {"NOIO": (GFP_NOIO, 0), "KERNEL": (GFP_KERNEL, 0), "PF_MEMALLOC": (GFP_NOIO, PF_MEMALLOC)}
-KEPT, HANGS, STARVES = "kept", "hangs", "starves interrupts"
-ELEMENTS, TASKS, ROUNDS, PAGES_MIN = 4, 12, 2, 8
+NOTHING, OVERTAKEN = "no page", "overtaken"
+KEPT, HANGS, STARVES, BOTH = "kept", "hangs", "starves", "both"
+OUTCOMES = {(False, False): KEPT, (True, False): HANGS, (False, True): STARVES, (True, True): BOTH}
+ROUNDS, USUAL = 2, ((4, 20, 4), (1, 20, 8))
+SWEPT = tuple((elements, pages_min, uses) for elements in (1, 16) for pages_min in (20, 40) for uses in (1, 8))
 
 
-def experiment(seed, pools=tuple(POOLS), releases=tuple(RELEASES), callers=tuple(CALLERS)):
-    """How each form of the pool fares over each page allocator, for each kind of caller."""
-    forms = POOLS | NEVER
-    rows = [(form, caller, *(_run(seed, *forms[form], RELEASES[release], *CALLERS[caller]) for release in releases))
-            for form in pools for caller in callers]
-    return Evidence(("pool", "caller", *releases), tuple(rows))
+def experiment(seed, pools=tuple(POOLS), releases=tuple(RELEASES), squeezes=(NOTHING, OVERTAKEN),
+               callers=tuple(CALLERS), worlds=USUAL):
+    """How each form of the pool fares over each page allocator in each squeeze, for each kind of caller."""
+    rows = []
+    for release, squeeze, caller in product(releases, squeezes, callers):
+        cells = [_fares([_run(seed, form, release, squeeze, caller, world) for world in worlds]) for form in pools]
+        first = next((form for form, cell in zip(pools, cells) if cell == KEPT), "none")
+        rows.append((release, squeeze, caller, *cells, first))
+    return Evidence(("allocator", "reclaim", "caller", *pools, "first kept by"), tuple(rows))
 
 
 def judge(evidence):
     """Does one form of the pool do over all allocators, or does every form depend on the allocator it was made for?"""
-    releases = evidence.columns[2:]
-    kept = {}       # form -> allocators over which all callers get what the pool owes them
-    for form, _, *cells in evidence.rows:
-        here = {release for release, cell in zip(releases, cells) if cell == KEPT}
-        kept[form] = kept.get(form, here) & here
-    everywhere = [form for form in kept if len(kept[form]) == len(releases)]
-    done = ". ".join(f"Over {release}: {_who(evidence, release)}" for release in releases)
+    forms = evidence.columns[3:-1]
+    kept = {form: {row[:3] for row in evidence.rows if row[place] == KEPT} for place, form in enumerate(forms, 3)}
+    everywhere = [form for form in forms if len(kept[form]) == len(evidence.rows)]
+    done = "; ".join(_served(evidence, kept, release) for release in dict.fromkeys(row[0] for row in evidence.rows))
     if not everywhere:
-        return Verdict(HOLDS, f"of {len(kept)} forms none gives every caller what a pool owes over every allocator. "
-                              f"{done}")
-    if len(everywhere) == len(kept):
-        return Verdict(FAILS, f"the same pool does over all of {', '.join(releases)}: {', '.join(everywhere)}")
-    return Verdict(DEPENDS, f"{', '.join(everywhere)} does over every allocator, the others do not. {done}",
+        return Verdict(HOLDS, f"of {len(forms)} forms of mempool none gives every caller what a pool owes over every "
+                              f"allocator. Who gets it, with the first form that did: {done}")
+    if len(everywhere) == len(forms):
+        return Verdict(FAILS, f"the same pool does over every allocator: {', '.join(everywhere)}")
+    return Verdict(DEPENDS, f"{', '.join(everywhere)} does over every allocator, the others do not: {done}",
                    on="what the pool asks of the allocator beneath")
 
 
-def _who(evidence, release):
-    """The callers who get what a pool owes over one allocator, and the forms of pool with which they do."""
-    place, callers, forms = evidence.columns.index(release), {}, {}
-    for row in evidence.rows:
-        if row[place] == KEPT:
-            callers.setdefault(row[0], []).append(row[1])
-    for form, names in callers.items():
-        forms.setdefault(", ".join(names), []).append(form)
-    return "; ".join(f"{names} with the pool of {' or '.join(them)}" for names, them in forms.items()) or "nobody"
+def _served(evidence, kept, release):
+    """Over one allocator: each caller who gets what a pool owes in every squeeze, and the first form with which."""
+    served = []
+    for caller in dict.fromkeys(row[2] for row in evidence.rows):
+        asked = {row[:3] for row in evidence.rows if row[0] == release and row[2] == caller}
+        served += [f"{caller} ({form})" for form in kept if asked <= kept[form]][:1]
+    return f"over {release} {', '.join(served) or 'nobody'}"
+
+
+def _fares(outcomes):
+    """The harm of all worlds together."""
+    return OUTCOMES[any(hung for hung, _ in outcomes), any(starved for _, starved in outcomes)]
 
 
 @dataclass
-class Asking:
-    """The page allocator, asked with flags that a form of mempool adds to every mask."""
+class Squeezed:
+    """The page allocator when memory is short, asked with flags that a form of mempool adds to every mask."""
 
     pages: Pages
     flags: int
@@ -100,22 +113,42 @@ class Asking:
 
     @never_sleeps
     async def free(self, page):
-        """As that of the page allocator."""
+        """As that of the page allocator; then others come first."""
         await self.pages.free(page)
+        self.others_take()
+
+    def fill(self):
+        """From now on all is in use but the reserve below the min mark."""
+        zone, = self.pages.zones
+        self.in_use = [zone.take(0) for _ in range(zone.free_pages - zone.pages_min)]
+
+    def others_take(self):
+        """Where reclaim finds something, others have taken it before anybody else comes: all they may."""
+        zone, = self.pages.zones
+        while self.pages.reclaim and zone.free_pages > zone.pages_min + 1:
+            self.in_use.append(zone.take(0))
+
+    async def find_a_page(self, gfp, order):
+        """Reclaim that frees one page at each call."""
+        self.pages.put(self.in_use.pop())
+        self.others_take()
+        return 1
 
 
-def _run(seed, form, flags, release, gfp, task_flags):
-    """What one pool does for one kind of caller over one allocator."""
-    pages = Pages(zones=[Zone("NORMAL", 0, 64, pages_min=PAGES_MIN)], attempts=release)
-    pool = form.create(ELEMENTS, Asking(pages, flags))
-    while pages.free_pages > PAGES_MIN:
-        pages.zones[0].take(0)
-    machine, drawn, refused = Machine(seed=seed), Random(seed), []
-    gfp = gfp if release is LINUX_2_5_1 else gfp & ~HIGH
+def _run(seed, form, release, squeeze, caller, world):
+    """What one pool does for one kind of caller over one allocator: (somebody hung, an interrupt found no page)."""
+    (form, flags), (gfp, task_flags), (elements, pages_min, uses) = (POOLS | NEVER)[form], CALLERS[caller], world
+    pages = Pages(zones=[Zone("NORMAL", 0, 128, pages_min=pages_min)], attempts=RELEASES[release])
+    beneath = Squeezed(pages, flags)
+    pool = form.create(elements, beneath)
+    beneath.fill()
+    pages.reclaim = beneath.find_a_page if squeeze == OVERTAKEN else None
+    machine, drawn, refused = Machine(), Random(seed), []
+    gfp = gfp if RELEASES[release] is LINUX_2_5_1 else gfp & ~HIGH
 
-    async def borrower(uses):
+    async def borrower(rounds):
         traps.current.flags |= task_flags
-        for _ in range(ROUNDS):
+        for uses in rounds:
             page = await pool.alloc(gfp)
             for _ in range(uses):
                 await step("use it")
@@ -123,11 +156,11 @@ def _run(seed, form, flags, release, gfp, task_flags):
                     refused.append(page)
             await pool.free(page)
 
-    for number in range(TASKS):
-        machine.spawn(f"task {number}", borrower, drawn.randint(1, 4))
+    for number in range(elements + pages_min):      # more than the pool and the reserve could serve at once
+        machine.spawn(f"task {number}", borrower, [drawn.randint(1, uses) for _ in range(ROUNDS)])
     hung = not _ends(machine, lambda: (pages.buddyinfo(), pool.elements))
     machine.close()
-    return ", ".join([HANGS] * hung + [STARVES] * bool(refused)) or KEPT
+    return hung, bool(refused)
 
 
 def _interrupt_finds_a_page(pages):
@@ -148,7 +181,9 @@ L5 = Claim(
     name="L5", who="Ben LaHaise", words="Another set of vm logic that has to be kept in sync with the behaviour of the "
                                         "slab, alloc_pages",
     question="In the same squeeze, does one form of mempool give its callers what it owes them over every page "
-             "allocator from 2.5.1 to 2.6.12, or did both have to be changed together?",
+             "allocator from 2.5.1 to 2.6.12, or did both have to be changed together? (hangs: a task waits for ever. "
+             "starves: an interrupt finds no page. overtaken: reclaim finds a page, and others are quicker. "
+             "bare: without NORETRY and NOMEMALLOC.)",
     molnar="A pool asks for one thing only, an element or none at once; whatever else the allocator does is its own "
            "affair, and the last rungs do without it.",
     lahaise="How hard the allocator tries, which reserve it opens to whom, and whether it ever says no, is decided "
@@ -156,7 +191,8 @@ L5 = Claim(
     experiment=experiment, judge=judge,
     overturned_by="A pool that never asks the allocator beneath: it does over all of them, and lives on what it keeps "
                   "back alone.",
-    overturning={"pools": (ALONE,)},
-    history="Both did change: HIGH came back for mempool's first attempt (July 2002), callers without FS stopped "
-            "insisting (September 2002), NOMEMALLOC came for mempool (2005), was dropped from it once (2016), and that "
-            "was reverted within months.")
+    overturning={"pools": (ALONE,)}, recorded={"worlds": SWEPT},
+    history="Both did change. July 2002: the allocator lets mempool's first attempt dig no deeper than others may. "
+            "September: callers without FS no longer insist. October: a free wakes everybody, and the page that one "
+            "frees oneself is no longer one's own. 2005: mempool asks with NORETRY, and with NOMEMALLOC, which it lost "
+            "once (2016), to get it back within months.")
