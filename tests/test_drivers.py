@@ -180,7 +180,7 @@ def test_of_two_cpus_that_want_the_last_pages_neither_misses_its_turn(seed, firs
         machine.spawn(f"T{cpu}", reserved.request, count, cpu=cpu)
     machine.run(pick=machine.random.choice)
     assert all(task.finished for task in machine.tasks)
-    assert reserved.supply.claimed == {0: 0}
+    assert reserved.supply.lent == {0: 0}
     reserved.supply.check()
 
 

@@ -3,9 +3,11 @@
 import pytest
 
 from kit.drivers.stories import Pressure
-from kit.drivers.supply import SUPPLIES
+from kit.drivers.supply import SUPPLIES, Mempooled
+from kit.locks import WaitQueue
 from kit.machine.core import MILLISECOND, Machine
 from kit.machine.hang import Hang, run_or_hang
+from kit.memory.mempool import LINUX_2_5_1
 from kit.traps import step, yield_cpu
 
 REMEDIES = ["private", "mempool", "mempool-2.5.1", "reservation"]
@@ -44,17 +46,29 @@ def test_eight_who_take_sixteen_bounce_pages_each_stampede_unless_they_are_grant
     assert outcome(supply=supply, pages_min=20, direct=8, stack=("bounce",), writers=2).verdict == verdict
 
 
-@pytest.mark.parametrize("supply, verdict", [("mempool-2.5.1", "hung"), ("reservation", "hung"),
-                                             ("mempool", "finished")])
-def test_with_one_element_of_each_kind_it_matters_who_is_woken(supply, verdict):
-    """A pool that wakes one, as that of 2.5.1 did, loses wake-ups here; one that wakes all gets along with it."""
+WAKES_ONE, WAKES_ALL = WaitQueue.wake_one, WaitQueue.wake_all
+
+
+@pytest.mark.parametrize("wake, kicks, verdict", [(WAKES_ONE, False, "hung"), (WAKES_ONE, True, "finished"),
+                                                  (WAKES_ALL, False, "finished")])
+def test_with_one_element_of_each_kind_it_matters_who_is_woken(wake, kicks, verdict):
+    """A pool that wakes one loses wake-ups here, unless it also kicks the flusher, as that of 2.5.1 did."""
+    def supply(pages):
+        return Mempooled(ladder=LINUX_2_5_1, wake=wake, kick=pages.wake_flusher if kicks else None)
     assert outcome(supply=supply, pages_min=0, reserve=1).verdict == verdict
 
 
-def test_a_holder_that_never_gives_back_starves_reservations_before_it_starves_pools():
-    """16 bios kept: a reservation of 16 is used up for good; the pools still have the slab beneath."""
-    assert outcome(supply="reservation", pages_min=0, keeper=16).verdict == "hung"
-    assert outcome(supply="mempool", pages_min=0, keeper=16).verdict == "finished"
+def test_with_one_element_of_each_kind_reservations_finish():
+    """What one write takes lies free in the slabs, once there are any, and the one page can be borrowed."""
+    assert outcome(supply="reservation", pages_min=0, reserve=1).verdict == "finished"
+
+
+@pytest.mark.parametrize("foreseen, reserve, verdict", [(True, 4, "finished"), (False, 4, "hung"),
+                                                        (False, 16, "finished")])
+def test_who_has_to_declare_the_worst_needs_a_reserve_as_large(foreseen, reserve, verdict):
+    """Sixteen bounce pages, if nobody knows beforehand which pages lie out of reach; else as many as do."""
+    assert outcome(supply="reservation", pages_min=20, direct=8, stack=("bounce",), writers=2, reserve=reserve,
+                   foreseen=foreseen).verdict == verdict
 
 
 @pytest.mark.parametrize("supply", list(SUPPLIES))

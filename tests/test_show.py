@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kit import Cache, Deadlock, Machine, Mutex, Pages, Trail, Zone, explore, step, watch
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
 from kit.debate.hearing import Finding
+from kit.drivers.bio import ANYWHERE
 from kit.drivers.small_worlds import pool
 from kit.drivers.stories import Pressure
 from kit.errors import BadInput
@@ -277,7 +278,7 @@ def test_the_journey_allocates_what_the_drivers_take():
     """Station by station: what a write takes of each cache, with one driver more."""
     taken = {}
     for stack in ((), ("raid1",), ("bounce",)):
-        needs = Pressure(stack=stack, mirrors=2).pageout.needs(1)
+        needs = Pressure(stack=stack, mirrors=2).pageout.needs([ANYWHERE])
         taken[stack] = Counter({getattr(cache, "name", "pages"): count for cache, count in needs.items()})
     bare, alt = taken[()], journey().alt
     assert bare == {"bio": 1, "biovec-1": 1} and "Must allocate a bio; a vector of segments." in alt

@@ -11,10 +11,11 @@ WIDTH = 92
 BAR = 64        # letters for all of memory
 MICROSECONDS = (0, 100, 200, 300, 400, 500, 1000, 3000)
 
+EIGHT = {"pages_min": 20, "stack": ("bounce",), "writers": 2, "direct": 8}
 SCENES = (
-    ("the same, as above", {"pages_min": 0}),
-    ("eight tasks, each writing 16 pages at once", {"pages_min": 20, "stack": ("bounce",), "writers": 2, "direct": 8}),
-    ("somebody takes 16 bios and never returns them", {"pages_min": 0, "keeper": 16}),
+    ("the machine above", {"pages_min": 0}),
+    ("eight tasks that write 16 pages at once each", EIGHT),
+    ("the same, less kept back, needs not known", EIGHT | {"reserve": 4, "foreseen": False}),
 )
 REMEDIES = {"plain": "nothing", "mempool": "mempools (Molnar)", "reservation": "reservations (LaHaise)"}
 
@@ -23,7 +24,8 @@ def show(args):
     """Tell the debate in a minute: the hang, the two remedies, and where each of them hangs in turn."""
     from kit.drivers.stories import Pressure
     _say("A machine with 256 pages of memory. Four programs change pages as fast as they can. A changed page is "
-         "dirty: before its memory can be used for anything else, it must be written to the disk.")
+         "dirty: before its memory can be used for anything else, it must be written to the disk. Nothing is kept back "
+         "for emergencies, and nobody makes the programs wait.")
     _watch(Pressure(**SCENES[0][1]))
     report = str(Pressure(**SCENES[0][1]).run())
     _say("It hangs, and says why:")
@@ -32,11 +34,14 @@ def show(args):
     print()
     _say("To free memory, the kernel must write pages out. To write a page out, it must allocate: a bio, which "
          "describes the write, and its vector (biovec), the list of pages in it. The low memory that they are made "
-         "of, the zone NORMAL, has no page left.")
+         "of, the zone NORMAL, has no page left. (Linux 2.5.1 kept 20 pages of each zone back for whoever frees "
+         "memory. That is enough while a write takes one page; in the other situations below they are there as well.)")
     _say("In December 2001 there were two answers. Ingo Molnar: keep some elements back in pools of their own "
          "(mempool). Ben LaHaise: no new layer, let the allocators themselves reserve. Here are both, in three "
          "situations:")
     _compare(Pressure)
+    _say("In the last one 4 elements of each kind are kept back, not 16, and nobody knows beforehand which pages the "
+         "disk can reach: whoever reserves has to ask for the worst, 16 pages to copy them to.")
     _say("Molnar or LaHaise? It depends on something, and you can find out on what:")
     print("    python3 -m kit lab           the first notebook, in your browser\n"
           "    python3 -m kit debate        every claim of the two, tried by experiment\n"

@@ -1,7 +1,7 @@
 """mixed: M2, "never fails": machines drawn from a seed, each under every supply, and how they end.
 
 Molnar's promise is for any driver, so the drivers are drawn: what is stacked on what, how many tasks
-write and how much at once, the reserve, the low mark, a network card that takes pages, disks whose
+write and how much at once, the reserve, the min mark, a network card that takes pages, disks whose
 writes fail, allocations that fail beneath the pool.  Two things are not left to chance but made
 rows of the table, for they are what the two sides speak of: whether a task takes several elements of
 one pool before it gives any back, and whether everybody does give back.

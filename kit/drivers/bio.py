@@ -9,7 +9,7 @@ nobody who holds a vector waits for a bio, and no circle closes within this file
 the vector of its original, and so takes one element and not two.
 
 Stands beside: fs/bio.c of Linux 2.5.1.  A driver of a stack is anything with submit(bio), which may
-sleep, and with needs(pages), which says what it and those below will take.  Left out: the
+sleep, and with needs(pages), what it and those below will take for these page frames.  Left out: the
 reference count of a bio (it has one owner, who gives it back in end_io), sectors, and reading.
 """
 
@@ -24,6 +24,8 @@ BIO_BYTES = 56
 BVEC_BYTES = 12
 BVEC_SIZES = (1, 4, 16, 64, 128, 256)       # segments, by pool
 BIO_MAX_PAGES = 16                          # 128 sectors of 512 bytes
+
+ANYWHERE = float("inf")     # stands for a page frame that is not known yet: it lies above whatever a device can reach
 
 
 class Bio:
@@ -190,10 +192,14 @@ class BlockDevice:
 
 
 class Pageout:
-    """Writes to `device`: pages of `cache`, whose writepage it becomes, and pages that somebody else holds."""
+    """Writes to `device`: pages of `cache`, whose writepage it becomes, and pages that somebody else holds.
 
-    def __init__(self, cache, device, bios, supply, gfp=GFP_NOIO):
+    foreseen: a write knows beforehand what these very pages will take; else it declares the worst.
+    """
+
+    def __init__(self, cache, device, bios, supply, gfp=GFP_NOIO, foreseen=True):
         self.cache, self.device, self.bios, self.supply, self.gfp = cache, device, bios, supply, gfp
+        self.foreseen = foreseen
         self.written = WaitQueue("direct writes", "Only the end of a direct write wakes it.", of=self)
         self.name = "direct writes"
         cache.writepage = self.writepage
@@ -215,7 +221,7 @@ class Pageout:
                     await sleep(self.written)
 
     async def _submit(self, pages, owner, end_io):
-        async with self.supply.request(self.needs(len(pages))):
+        async with self.supply.request(self.needs(pages if self.foreseen else [ANYWHERE] * len(pages))):
             bio = await self.bios.alloc(self.gfp, len(pages))
             bio.pages, bio.owner, bio.end_io = pages, owner, end_io
             await self.device.submit(bio)
@@ -232,5 +238,5 @@ class Pageout:
         self.written.wake_all()
 
     def needs(self, pages):
-        """What one write takes, from the top of the stack to its bottom."""
-        return self.bios.needs(pages) + self.device.needs(pages)
+        """What one write of these page frames takes, from the top of the stack to its bottom."""
+        return self.bios.needs(len(pages)) + self.device.needs(pages)

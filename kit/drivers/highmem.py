@@ -13,6 +13,8 @@ that is, with pages that an ISA card need not reach: `misplaced` counts those th
 (That this is so is our reading of the source.)  Left out: kmap, and copying back after a read.
 """
 
+from collections import Counter
+
 from kit.gfp import DMA, GFP_NOHIGHIO, GFP_NOIO
 from kit.traps import might_sleep, never_sleeps, step
 
@@ -66,7 +68,9 @@ class Bounce:
         await bio.end_io(bio)
 
     def needs(self, pages):
-        """A bio, and a page for each segment, if the worst comes."""
-        needs = self.bios.needs(pages) + self.below.needs(pages)
-        needs[self.pages] += pages
+        """A copy and its bounce pages, if any page is out of reach; what is below sees them at worst just within it."""
+        above = sum(page >= self.limit for page in pages)
+        needs = self.below.needs([min(page, self.limit - 1) for page in pages])
+        if above:
+            needs += self.bios.needs(len(pages)) + Counter({self.pages: above})
         return needs

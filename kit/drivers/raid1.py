@@ -18,7 +18,7 @@ failed mirrors, the barrier between resync and writes, and moving windows.
 
 from collections import Counter
 
-from kit.drivers.bio import BIO_MAX_PAGES, BiosOf
+from kit.drivers.bio import ANYWHERE, BIO_MAX_PAGES, BiosOf
 from kit.drivers.composite import Composite, part_of
 from kit.gfp import GFP_NOIO
 from kit.locks import WaitQueue
@@ -133,7 +133,7 @@ class Raid1:
         """The buffer, and what the reading and the writing of it take below."""
         needs = Counter({self.r1bio_cache: 1, self.pages: BIO_MAX_PAGES}) + self.bios.needs(BIO_MAX_PAGES)
         for mirror in self.mirrors:
-            needs += mirror.needs(BIO_MAX_PAGES)
+            needs += mirror.needs([ANYWHERE] * BIO_MAX_PAGES)
         for _ in self.mirrors[1:]:
             needs += self.bios.needs(pages=0)
         return needs

@@ -41,15 +41,17 @@ class Setting:
     # What the machine has.
     lowmem: int = 64                # pages that the disk can reach
     highmem: int = 192              # pages that it can not, if there is a "bounce" in the stack
-    pages_min: int = 2              # the low mark of each zone; 2.5.1 would say 20 for zones so small
+    pages_min: int = 2              # the min mark of each zone; 2.5.1 would say 20 for zones so small
     cpus: int = 1
-    service_ns: int = 100 * MICROSECOND         # of a request
+    service_ns: int = 100 * MICROSECOND         # of a request, if there is no seed
+    spread: float = 0.5             # with a seed: by what share of that a request takes longer or shorter
     stack: tuple = ("bounce", "raid1")          # drivers from the top down; () is the disk alone
     mirrors: int = 2                # of each raid1
     daemons: tuple = ("kswapd", "flusher")
     # What the drivers have.
     supply: object = "plain"        # a name in SUPPLIES, or what makes a Supply for a page allocator
     reserve: int = 16               # elements kept back, of each kind that is used
+    foreseen: bool = True           # what a write declares: what it will take, or the worst that it could
     cluster: int = 8                # pages that a round of reclaim wants; 32 in 2.5.1
     # What happens.
     writers: int = 4                # tasks that dirty `each` pages
@@ -93,13 +95,13 @@ class Pressure:
         self.bios = Bios(self.supply, self.chain, what.reserve, _vecs(what))
         self.disks, self.kept, self.on_card = [], [], []
         self.device = self._device(what.stack)
-        self.pageout = Pageout(self.cache, self.device, self.bios, self.supply)
+        self.pageout = Pageout(self.cache, self.device, self.bios, self.supply, foreseen=what.foreseen)
         self._spawn_all()
 
     def _device(self, stack):
         """The stack of drivers, from its top; each driver has its own pools."""
         if not stack:
-            disk = Disk(self.machine, f"disk {len(self.disks)}", self.setting.service_ns)
+            disk = Disk(self.machine, f"disk {len(self.disks)}", self.setting.service_ns, spread=self.setting.spread)
             self.disks.append(BlockDevice(disk, fails=self.setting.fails))
             return self.disks[-1]
         layer, *below = stack

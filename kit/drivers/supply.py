@@ -125,11 +125,12 @@ class PrivatePool(Mempooled):
 
 # What the experiments compare, by name: each makes a supply for a page allocator.  The mail does not say
 # whether one or all are woken; "mempool" is Molnar's best case, and wakes all, as Linux has since October
-# 2002.  Waking one, as 2.5.1 did, loses wake-ups: a pool can be full, and tasks asleep on it.
+# 2002.  Waking one, as 2.5.1 did, loses wake-ups: a pool can be full, and tasks asleep on it.  That 2.5.1
+# also kicks the flusher before each look into the pool hides this where the flusher has enough to write.
 SUPPLIES = {
     "plain": lambda pages: Plain(),
     "private": lambda pages: PrivatePool(),
     "mempool": lambda pages: Mempooled(ladder=mempool.MAIL, wake=WaitQueue.wake_all),
-    "mempool-2.5.1": lambda pages: Mempooled(ladder=mempool.LINUX_2_5_1),
+    "mempool-2.5.1": lambda pages: Mempooled(ladder=mempool.LINUX_2_5_1, kick=lambda: pages.wake_flusher()),
     "reservation": lambda pages: Reserved(Ledger(pages)),
 }

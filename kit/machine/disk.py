@@ -12,13 +12,16 @@ from kit.traps import note
 
 
 class Disk:
-    """A block device on `machine` that needs `service_ns` for a request and interrupts `cpu`."""
+    """A block device on `machine` that needs `service_ns` for a request and interrupts `cpu`.
+
+    spread: by what share of that a request takes longer or shorter, drawn from the machine's seed if it has one.
+    """
 
     explored = ("waiting",)
 
-    def __init__(self, machine, name="disk", service_ns=5_000_000, cpu=0):
+    def __init__(self, machine, name="disk", service_ns=5_000_000, cpu=0, spread=0):
         self.machine, self.name = machine, name
-        self.service_ns, self.cpu = service_ns, cpu
+        self.service_ns, self.cpu, self.spread = service_ns, cpu, spread
         self.waiting = deque()      # (request, done), the one being served first
         self.served = 0
 
@@ -37,7 +40,8 @@ class Disk:
             self._serve()
 
     def _serve(self):
-        self.machine.interrupt(self.name, self._complete, cpu=self.cpu, after=self.service_ns)
+        drawn = self.machine.random.uniform(-self.spread, self.spread) if self.machine.random else 0
+        self.machine.interrupt(self.name, self._complete, cpu=self.cpu, after=round(self.service_ns * (1 + drawn)))
 
     async def _complete(self):
         request, done = self.waiting.popleft()

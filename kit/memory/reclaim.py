@@ -19,8 +19,8 @@ never reclaims again: it is told no instead.  The flusher has no such right.
 The promise is small: one round looks at the inactive list in six passes, the last of them at all of
 it, and says how much it got.  It does not promise to get anything.
 
-The VM registers itself with the page allocator (pages.reclaim, pages.wake_kswapd).  The two tasks
-are coroutine functions for whoever has a machine: machine.spawn("kswapd", kswapd, vm, daemon=True).
+The VM registers itself with the page allocator (pages.reclaim, pages.wake_kswapd, pages.wake_flusher).
+The two tasks are coroutine functions for whoever has a machine: machine.spawn("kswapd", kswapd, vm, daemon=True).
 
 Stands beside: mm/vmscan.c and balance_dirty, write_some_buffers and bdflush in fs/buffer.c of Linux
 2.5.1.  Left out: processes and their page tables (a mapped page is unmapped by asking), the OOM
@@ -61,6 +61,7 @@ class Vm:
         self.flusher_wait = WaitQueue("flusher.wait", "Whoever finds too much memory dirty wakes it.")
         self.out_of_memory = self.scanned = self.rounds = 0
         pages.reclaim, pages.wake_kswapd = self.direct_reclaim, self.kswapd_wait.wake_all
+        pages.wake_flusher = self.flusher_wait.wake_all
 
     # -- Freeing -------------------------------------------------------------------------------------
 
@@ -110,19 +111,31 @@ class Vm:
         """Drop clean pages from the old end of inactive, until one is worth writing or waiting for; None: done."""
         looked_before = scan.left
         found = None
-        while found is None and scan.goes_on and (page := self.cache.oldest_inactive()) is not None:
-            scan.left -= 1
-            if page.zone not in scan.zones:
-                continue
-            if page.mapped or page.users:
-                scan.mapped_left -= 1
-            elif page.droppable:
-                scan.missing -= self.cache.drop(page)
-            elif may_write and (page.dirty and not page.busy or page.launder):
-                found = page
+        while found is None and scan.goes_on and self.cache.inactive:      # once, or a second time round
+            found = self._look_at(self.cache.oldest_inactive(scan.left), scan, may_write)
         self.scanned += looked_before - scan.left
         traps.current.cpu.clock += (looked_before - scan.left) * self.scan_ns
         return found
+
+    def _look_at(self, pages, scan, may_write):
+        """As _scan, for these pages of the old end.  Most of the time of a machine that hangs is spent here."""
+        zones, to_young_end = scan.zones, self.cache.inactive.move_to_end
+        for page in pages:
+            scan.left -= 1
+            to_young_end(page.pfn)
+            if page.zone not in zones:
+                continue
+            if page.mapped or page.users:
+                scan.mapped_left -= 1
+            elif may_write and (page.launder or page.dirty and not page.busy):
+                return page
+            elif page.droppable:
+                scan.missing -= self.cache.drop(page)
+            else:
+                continue
+            if not scan.goes_on:
+                break
+        return None
 
     # -- kswapd --------------------------------------------------------------------------------------
 

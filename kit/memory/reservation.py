@@ -10,9 +10,10 @@
 All-or-nothing for several kinds at once is the answer to composite buffers, and to the stampede of
 those who take one and then want another.
 
-Objects of a slab cache are reserved as the slabs that would hold them.  Only when the first object
-of such a slab is taken does the slab come into being; what it holds beyond what is promised goes to
-everybody.  A cache that keeps its slabs' own data in another cache reserves that as well.
+Objects of a slab cache are reserved as objects that lie free in its slabs, and where there are none as
+the slabs that would hold them.  Only when the first object of such a slab is taken does the slab come
+into being; what it holds beyond what is promised goes to everybody.  A cache that keeps its slabs' own
+data in another cache reserves that as well.
 """
 
 from kit.errors import KitError
@@ -31,13 +32,14 @@ class Reservation:
     A kind of unit is an order (0 is a single page) or a Cache.  left[kind]: units not taken.
     """
 
-    explored = ("left", "zones", "out")
+    explored = ("left", "zones", "out", "released")
 
     def __init__(self, ledger, gfp):
         self.ledger, self.zonelist = ledger, ledger.pages.zonelists[gfp & ZONE_BITS]
         self.left = {}
         self.zones = {}         # order -> where its units are promised, a zone a unit
         self.out = []           # (element, kind, zone or None), taken and not put back
+        self.released = False
 
     def __repr__(self):
         return f"reservation of {self.ledger.name}"
@@ -72,18 +74,34 @@ class Reservation:
             raise NothingLeft(f"{element!r} was not taken from this reservation, or was put back already.")
         del self.out[index]
         let_go(element, of=self)
-        self.left[kind] += 1
+        self.left[kind] = self.left.get(kind, 0) + 1
         if isinstance(kind, int):
             zone.put_back(element, kind)
             self.ledger.promise(zone, kind)         # certain: the block has just become free there
             self.zones[kind].append(zone)
         else:
             self.ledger.account(kind).put(element)
+        if self.released:
+            self.release()
 
     def release(self):
-        """Need no more: what is promised and not taken is everybody's again.  What is out stays out until put."""
+        """Need no more: what is promised and not taken is everybody's again, and what is out as soon as it is put."""
+        self.released = True
         self.undo()
         self.ledger.changed()
+
+    def hand_over(self, kind, to):
+        """Let `to`, another reservation of the same ledger, have one unit of what is left; says whether there was one.
+
+        What the ledger has promised stays the same, so this cannot fail for want of memory.
+        """
+        if not self.left.get(kind):
+            return False
+        self.left[kind] -= 1
+        to.left[kind] = to.left.get(kind, 0) + 1
+        if isinstance(kind, int):
+            to.zones.setdefault(kind, []).append(self.zones[kind].pop())
+        return True
 
     # -- Asked by the ledger -------------------------------------------------------------------------
 
@@ -123,11 +141,11 @@ class Account:
         self.order, self.per_slab = cache.geometry.order, cache.geometry.objects
         self.promised = 0
         self.slabs = []         # the zone in which each slab to come is promised
-        self.spares = []        # objects of slabs that have come into being, and are promised
+        self.spares = []        # objects of slabs that there are, set aside
 
     def add(self):
         """Promise one more object; says whether that can be."""
-        if self.promised == self._covered() and not self._promise_slab():
+        if self.promised == self._covered() and not (self._find_spare() or self._promise_slab()):
             return False
         self.promised += 1
         return True
@@ -156,6 +174,14 @@ class Account:
                 self.ledger.account(self.cache.headers).remove()
         while len(self.spares) > self.promised:
             self.cache.put(self.spares.pop())
+
+    def _find_spare(self):
+        """Set an object aside that lies free in the cache: that costs nobody a page."""
+        spare = self.cache.take_free()
+        if spare is None:
+            return False
+        self.spares.append(spare)
+        return True
 
     def _promise_slab(self):
         zonelist = self.ledger.pages.zonelists[self.cache.gfp & DMA]

@@ -102,6 +102,10 @@ class Cache:
         self.live.add(obj)
         return obj
 
+    def take_free(self):
+        """The address of an object that lies free already, or None if that would need a new slab.  Never sleeps."""
+        return self.take() if self._array() or self.slabs.partial or self.slabs.free else None
+
     def put(self, obj):
         """Give an object back.  Never sleeps; raises Corruption for what is not in use."""
         try:
@@ -138,8 +142,8 @@ class Cache:
         """`ask` names the method by which pages are asked for."""
         while True:
             await step(self._taking)
-            if self._array() or self.slabs.partial or self.slabs.free:
-                return self.take(gfp)
+            if (obj := self.take_free()) is not None:
+                return obj
             if not await self._grow(gfp, ask):
                 return None
             # The new slab is everybody's: another CPU may empty it before our next look.

@@ -136,7 +136,7 @@ class Pages:
     attempts: the order of attempts, that of 2.5.1 unless told otherwise.
 
     reclaim: what direct reclaim calls, async (gfp, order) -> pages freed; reclaim.py puts it there.
-    wake_kswapd: what is called when memory gets short; kswapd puts it there.
+    wake_kswapd, wake_flusher: called when memory gets short, when dirty pages should be written; so are these.
     """
 
     explored = ("zones", "kept")
@@ -152,7 +152,7 @@ class Pages:
         self.zonelists = [self._zonelist(gfp) for gfp in (0, DMA, HIGHMEM, DMA | HIGHMEM)]
         self.follow(attempts)
         self.ledger = None      # of reservations, if there is one
-        self.reclaim = self.wake_kswapd = None
+        self.reclaim = self.wake_kswapd = self.wake_flusher = None
         self.kept = {}          # by task in direct reclaim: the first block it freed, as [(page, order)]
 
     def _zonelist(self, gfp):
