@@ -117,13 +117,14 @@ class Machine(Turns):
             if pick:
                 self._run_picked(pick, last)
             else:
-                self._run_timed(FOREVER if until is None else until, last)
+                self.run_timed(FOREVER if until is None else until, turns)
         if self._unfinished and len(self.schedule) >= last:
             raise NoEnd(unfinished_report(self))
         return self
 
-    def _run_timed(self, until, last):
-        """Time decides: whoever is furthest behind goes on."""
+    def run_timed(self, until, turns=10_000_000):
+        """As run(until=...), without its look, at the end, for calls that nobody awaited: for many short runs."""
+        last = len(self.schedule) + turns
         for cpu in self.cpus:
             self.has_work(cpu)      # all of them, for the last run may have been broken off anywhere
         while self._unfinished and len(self.schedule) < last:

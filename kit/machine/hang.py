@@ -20,11 +20,12 @@ Left out: the position of a generator that a task keeps across a step.
 
 import gc
 import operator
+from itertools import chain
 
 from kit.errors import KitError
 from kit.machine.core import MILLISECOND
 from kit.machine.report import holding, waiting
-from kit.machine.schedule import timeout_letter
+from kit.refusals import Dropped
 from kit.traps import Yield
 
 _PLAIN = (int, str, bytes, float, type(None))
@@ -41,32 +42,21 @@ def run_or_hang(machine, state, until, look_every=MILLISECOND):
     asked after each `look_every` nanoseconds in which nothing was under way.
     """
     now = machine.time()
-    while now < until and not ended(machine):
+    while now < until and not machine.ended:
         now = min(until, max(now, machine.time()) + look_every)
         machine.run(until=now)
-        if is_quiet(machine):
-            now = _look_closely(machine, state, now, until)
-    return ended(machine)
-
-
-def ended(machine):
-    """All but the daemons have ended."""
-    return all(task.finished or task.daemon for task in machine.tasks)
-
-
-def is_quiet(machine):
-    """Nothing is under way but time-outs, and no interrupt is being handled."""
-    timeouts = {timeout_letter(task.letter) for task in machine.tasks}
-    return (all(arrival.letter in timeouts for arrival in machine.arrivals)
-            and not any(task.in_interrupt for cpu in machine.cpus for task in cpu.stack))
+        if machine.is_quiet:
+            with Dropped(machine.tasks):
+                now = _look_closely(machine, state, now, until)
+    return machine.ended
 
 
 def _look_closely(machine, state, now, until):
     """Turn by turn, as long as nothing is under way; raises Hang if it is a circle.  Returns the time."""
     circle = Circle(machine, state, now)
-    while now < until and is_quiet(machine) and not ended(machine):
+    while now < until and machine.is_quiet and not machine.ended:
         now = _next_turn(machine, now)
-        machine.run(until=now)
+        machine.run_timed(until=now)
         if circle.closes(now):
             now = circle.skip_to_the_next_timeout(now)
             if circle.was_here(now):
@@ -109,10 +99,10 @@ class Circle:
                 self._begin(now)
             return False
         self.passed, self.looks = 0, self.looks + 1
-        if self._stands() == self.stood and self.state() == self.kept:     # the cheap half first
+        if self._as_before():
             self.length = now - self.since
             return True
-        if self.looks == self.patience:
+        if self.looks >= self.patience:     # more, if the circle closed and a time-out came after all
             self._keep(now)
             self.patience *= 2
         return False
@@ -122,7 +112,7 @@ class Circle:
         self._keep(now)
 
     def _keep(self, now):
-        self.stood, self.kept, self.since, self.looks = self._stands(), self.state(), now, 0
+        self.stood, self.kept, self.since, self.looks = list(self._stands()), self._shares(), now, 0
 
     def _glance(self):
         """At which traps the tasks stand."""
@@ -148,13 +138,23 @@ class Circle:
         self.before_timeouts.append(here)
         return not timeouts or here in self.before_timeouts[:-1]
 
+    def _as_before(self):
+        """Whether all is as when it was kept; what differs oftenest, and is seen soonest, is compared first."""
+        return (all(now == then for now, then in zip(self._stands(), self.stood, strict=False))
+                and self._shares() == self.kept)
+
     def _stands(self):
-        """Where everybody stands; together with what they share, state(), that is the whole."""
-        random = self.machine.random
-        clocks = [cpu.clock for cpu in self.machine.cpus if cpu.stack or cpu.ready]
-        return ([clock - min(clocks) for clock in clocks], random and random.getstate(),
-                [[task.letter for task in cpu.stack + cpu.ready] for cpu in self.machine.cpus],
-                [_where(task) for task in self.machine.tasks if not task.finished])
+        """Where everybody stands; together with what they share, that is the whole.  Found piece by piece."""
+        cpus, tasks = self.machine.cpus, self.machine.tasks
+        clocks = [cpu.clock for cpu in cpus if cpu.stack or cpu.ready]
+        return chain([[clock - min(clocks) for clock in clocks],
+                      [[task.letter for task in cpu.stack + cpu.ready] for cpu in cpus],
+                      [task.finished for task in tasks]],
+                     map(_where, (task for task in tasks if not task.finished)))
+
+    def _shares(self):
+        """What the tasks share, and the answers of the world that are to come."""
+        return self.machine.random and self.machine.random.getstate(), self.state()
 
 
 def _where(task):

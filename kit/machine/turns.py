@@ -61,6 +61,16 @@ class Turns(World):
             self._call_off(option)
             self._come(option)
 
+    @property
+    def is_quiet(self):
+        """Nothing is under way but time-outs, and no interrupt is being handled."""
+        return len(self.arrivals) == len(self._timeouts) and not self._masked
+
+    @property
+    def ended(self):
+        """All tasks but the daemons have ended."""
+        return not self._unfinished
+
     def _may_come(self, arrival):
         return arrival.letter not in self._masked and not arrival.cpu.interrupts_off
 

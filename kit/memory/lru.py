@@ -12,6 +12,7 @@ Stands beside: mm/swap.c and refill_inactive() in mm/vmscan.c of Linux 2.5.1.
 """
 
 from collections import OrderedDict
+from itertools import islice
 
 
 class TwoLists:
@@ -31,13 +32,9 @@ class TwoLists:
         else:
             page.referenced = True
 
-    def oldest_inactive(self):
-        """The page at the old end of inactive, which goes to the young end: it has had its look.  None if empty."""
-        if not self.inactive:
-            return None
-        pfn = next(iter(self.inactive))
-        self.inactive.move_to_end(pfn)
-        return self.inactive[pfn]
+    def oldest_inactive(self, count):
+        """The `count` pages at the old end of inactive, the oldest first; all, if it has fewer."""
+        return list(islice(self.inactive.values(), count))
 
     def refill_inactive(self, count):
         """Look at `count` pages of the old end of active: the referenced stay once more, the others move back."""
