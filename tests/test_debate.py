@@ -19,7 +19,7 @@ from kit.debate.hearing import _finding, _try, hear
 from kit.debate.pointer_trial import compiler
 from kit.errors import BadInput
 
-QUICK = [name for name, one in CLAIMS.items() if one.seeded and name not in ("M2", "L2", "L4", "L10")]
+QUICK = [name for name, one in CLAIMS.items() if one.seeded and name not in ("M2", "L2", "L4", "L5", "L7", "L10")]
 SMALL = {"M2": {"runs": 1}, "L2": {"reserves": (4, 16), "marks": (0,)},
          "L3": {"sizes": (64,), "shares": (1 / 4,)}, "L8": {"pages": 2, "tasks": 2},
          "M1": {"beneath": ("pages", "pages for ISA"), "schedules": 2}, "L9": {"sizes": (64, 256), "operations": 500},
@@ -82,12 +82,6 @@ def test_m2_can_come_out_every_way(plain, mempool, word):
     (BOTH, DONE, HOLDS), (BOTH, BOTH, HOLDS), (DONE, BOTH, FAILS), (("finished", "hung"), BOTH, DEPENDS)])
 def test_l2_can_come_out_every_way(mempool, reservation, word):
     assert CLAIMS["L2"].judge(frontier(mempool=mempool, reservation=reservation)).word == word
-
-
-@pytest.mark.parametrize("in_alloc, in_free, word", [(0, 0, HOLDS), (0, 1, DEPENDS), (1, 1, FAILS)])
-def test_m4_counts_both_calls(in_alloc, in_free, word):
-    table = Evidence(("refused beneath", "in alloc", "in free", "locks beneath"), (("0%", in_alloc, in_free, 200),))
-    assert CLAIMS["M4"].judge(table).word == word
 
 
 @pytest.mark.parametrize("whole, shorter, alone, word", [
@@ -238,7 +232,7 @@ def test_an_unknown_claim_is_told_which_there_are():
 def test_the_command_shows_evidence_beside_the_verdict(capsys):
     assert main(["debate", "M4", "l6"]) == 0
     said = capsys.readouterr().out
-    assert "refused beneath" in said and said.index("refused beneath") < said.index("Verdict: holds")
+    assert "in alloc" in said and said.index("in alloc") < said.index("Verdict: holds")
     assert said.rstrip().splitlines()[-2:] == ["  M4   Ingo Molnar  under 2 seeds  holds",
                                                "  L6   Ben LaHaise  once           depends on the allocator beneath"]
 

@@ -1,19 +1,19 @@
 """admission_trial: L8, "yes" or "I have to wait", answer by answer, against who knows everything.
 
-Small worlds, all of a size: so many pages, and tasks that each take what they need, page by page, and
-then give it back.  Every order in which they can go on is followed, and every answer of the page
-allocator is compared with the optimum: an exhaustive search (the banker's question, Dijkstra) whether there is
-still an order in which all of them end.
+Small worlds: so many pages, and tasks that each take what they need, block by block, and then give it
+back.  Every order in which they can go on is followed, and every answer of the page allocator is
+compared with the optimum: an exhaustive search (the banker's question, Dijkstra) whether there is still an
+order in which all of them end.
 
-    false yes       a page was given, and from then on not all can end; or what was promised was not there
-    false wait      no page was given, though all could still have ended
+    false yes       a block was given, and from then on not all can end; or what was promised was not there
+    false wait      no block was given, though all could still have ended
     endless wait    worlds in which somebody can come to wait for ever
 
 Two things that the mail takes for granted are parameters: how much of its need a task declares
 beforehand (reserves), and whether everything comes back.  What is not declared is an ordinary
-allocation.  Worlds in which no order lets all end are not counted: there no answer is right.
-
-Left out: orders above 0 and slabs.  Pages are alike, and one page is enough to wait for.
+allocation.  All tasks want single pages, or one of them wants a pair (a block of order 1), which a
+single page in the wrong place can spoil.  Worlds in which no order lets all end are not counted: there
+no answer is right.  Left out: higher orders, slabs.
 """
 
 from dataclasses import dataclass, replace
@@ -21,49 +21,57 @@ from functools import cache
 from itertools import product
 
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
+from kit.gfp import GFP_ATOMIC
+from kit.memory.buddy import leftmost_first
 from kit.memory.ledger import COUNTED, REFUSING, WAITING, Ledger, PromiseBroken
 from kit.memory.zones import Pages, Zone
 
-OVERCOMMIT = "no ledger"
-POLICIES = {OVERCOMMIT: None, **{policy.name: policy for policy in (COUNTED, REFUSING, WAITING)}}
-DECLARED = {"in full": lambda need, odd: need, "one task nothing": lambda need, odd: 0 if odd else need,
-            "a page too few": lambda need, odd: need - 1, "nothing": lambda need, odd: 0}
-COLUMNS = ("allocator", "declared", "never returned", "worlds", "answers", "false yes", "false wait", "endless wait",
+OVERCOMMIT, WAITS = "no ledger", "waiting"
+POLICIES = {OVERCOMMIT: None, "counting": COUNTED, "refusing": REFUSING, WAITS: WAITING}
+DECLARED = {"in full": lambda need, odd: need, "by all but 1": lambda need, odd: 0 if odd else need,
+            "one too few": lambda need, odd: need - 1, "not at all": lambda need, odd: 0}
+PAGES, PAIR = "pages", "with a pair"
+CASES = ((PAGES, "in full", 0), (PAGES, "in full", 1), (PAGES, "by all but 1", 0), (PAGES, "one too few", 0),
+         (PAGES, "not at all", 0), (PAIR, "in full", 0), (PAIR, "by all but 1", 0))
+ALL_CASES = tuple(product((PAGES,), DECLARED, (0, 1))) + tuple(product((PAIR,), DECLARED, (0,)))
+COLUMNS = ("allocator", "needs", "declared", "kept", "worlds", "answers", "false yes", "false wait", "endless",
            "gave up")
 
 
-def experiment(seed, policies=tuple(POLICIES), declared=tuple(DECLARED), kept=(0, 1), pages=3, tasks=3):
-    """A row for each allocator, what is declared, and pages that one task never returns; the seed has no part in it."""
-    return Evidence(COLUMNS, tuple(
-        (name, share, missing, *_tally(POLICIES[name], _worlds(pages, tasks, DECLARED[share], missing), pages))
-        for share in declared for missing in kept for name in policies))
+def experiment(seed, policies=tuple(POLICIES), cases=CASES, pages=3, tasks=3):
+    """A row for each allocator and case: what is needed, how much of it is declared, and how many pages one task
+    keeps for ever.  The seed has no part in it."""
+    return Evidence(COLUMNS, tuple((name, *case, *_tally(POLICIES[name], _worlds(pages, tasks, *case), pages))
+                                   for case in cases for name in policies))
 
 
 def judge(evidence):
     """Is the waiting ledger never wrong, always, sometimes or never; and would one need it?"""
-    wrong = {row[:3]: row[5] + row[7] for row in evidence.rows}     # a false wait costs time, and deceives nobody
-    worlds = {key[1:]: wrong[key] for key in wrong if key[0] == WAITING.name}
-    counted = "; ".join(_told(row, wrong[row[:3]]) for row in evidence.rows if row[0] == WAITING.name)
-    if not any(wrong[OVERCOMMIT, *world] for world in worlds):
+    wrong = {row[:4]: row[6] + row[8] for row in evidence.rows}     # a false wait costs time, and deceives nobody
+    cases = {key[1:]: wrong[key] for key in wrong if key[0] == WAITS}
+    if not any(wrong[OVERCOMMIT, *case] for case in cases):
         return Verdict(FAILS, "without a ledger nobody waits for ever either")
-    if all(worlds.values()) or not any(worlds.values()):
-        return Verdict(FAILS if any(worlds.values()) else HOLDS, counted)
-    decides = [name for place, name in enumerate(("needs being declared", "pages being returned"))
-               if _decides(worlds, place)]
-    return Verdict(DEPENDS, counted, on=" and ".join(decides))
+    reason = _told([row for row in evidence.rows if row[0] == WAITS])
+    if all(cases.values()) or not any(cases.values()):
+        return Verdict(FAILS if any(cases.values()) else HOLDS, reason)
+    matters = {1: "needs being declared", 2: "pages being returned", 0: "the size of the blocks"}
+    return Verdict(DEPENDS, reason, on=" and ".join(matters[place] for place in matters if _decides(cases, place)))
 
 
-def _told(row, wrong):
-    _, declared, missing, worlds, answers, false_yes, false_wait, endless, _ = row
-    figures = f"{false_yes} false yes and {endless} of {worlds} worlds with an endless wait" if wrong else (
-        f"never wrong, for {false_wait} false waits in {answers:,} answers")
-    return f"declared {declared}, {missing} never returned: {figures}"
+def _told(rows):
+    """In which cases the ledger is wrong, and what being right costs."""
+    wrong = [f"{needs} declared {declared}{f', {kept} kept for ever' * bool(kept)}"
+             for _, needs, declared, kept, _, _, yes, _, endless, _ in rows if yes + endless]
+    answers, yes, waits, endless = (sum(row[place] for row in rows) for place in (5, 6, 7, 8))
+    return (f"of {len(rows)} cases the waiting ledger is wrong in {len(wrong) or 'none'}"
+            + f" ({'; '.join(wrong)})" * bool(wrong) + f"; of all its {answers:,} answers {yes:,} are false yes and "
+            f"{waits:,} false waits, and there are {endless:,} worlds with an endless wait")
 
 
-def _decides(worlds, place):
-    """Whether there are two worlds, different in this one alone, and the ledger is wrong in one of them."""
-    return any(bool(worlds[one]) != bool(worlds[other]) and one[1 - place] == other[1 - place]
-               for one in worlds for other in worlds)
+def _decides(cases, place):
+    """Whether there are two cases, different in this one alone, and the ledger is wrong in one of them."""
+    return any(bool(cases[one]) != bool(cases[other])
+               and all((one[at] == other[at]) != (at == place) for at in range(3)) for one in cases for other in cases)
 
 
 # == Small worlds ====================================================================================
@@ -71,28 +79,30 @@ def _decides(worlds, place):
 
 @dataclass(frozen=True, order=True)
 class Member:
-    """A task of a small world: what it needs, declares and keeps; what it has in hand and has reserved."""
+    """A task of a small world: the blocks that it needs, declares, keeps for ever, has in hand and has reserved."""
 
     need: int
     declared: int
     kept: int = 0
-    held: int = 0
+    order: int = 0
+    held: tuple = ()            # by their first pages
     reserved: int = 0
     place: str = "before"       # before its reservation, running, or over
 
-    @property
-    def gives_back(self):
-        return self.need - self.kept
+    def pages(self, first=0):
+        """Every page in its hand, from block number `first` on."""
+        return tuple(page for block in self.held[first:] for page in range(block, block + (1 << self.order)))
 
 
-def _worlds(pages, tasks, declares, missing):
+def _worlds(pages, tasks, needs, declared, missing):
     """Every world of so many pages and tasks, up to order.  One task may be odd in what it declares, and one keeps
     `missing` pages for ever: the same one or another."""
-    needs, each = range(1, pages + 1), range(tasks)
-    return sorted({tuple(sorted(Member(need, declares(need, number == odd), missing * (number == keeper))
-                                for number, need in enumerate(world)))
-                   for world in product(needs, repeat=tasks) for odd in each for keeper in each
-                   if world[keeper] >= missing})
+    each, sizes, pairs = range(tasks), range(1, pages + 1), needs == PAIR
+    worlds = product(*((1,) if pairs and number == 0 else sizes for number in each))
+    return sorted({tuple(sorted(
+        Member(need, DECLARED[declared](need, number == odd), missing * (number == keeper), int(pairs and number == 0))
+        for number, need in enumerate(world))) for world in worlds for odd in each for keeper in each
+        if world[keeper] >= missing})
 
 
 def _tally(policy, worlds, pages):
@@ -108,16 +118,26 @@ def _tally(policy, worlds, pages):
 
 def all_can_end(pages, members):
     """The optimum: whether some order of the tasks lets each have what it still needs, and so end."""
-    running = tuple(sorted((one.need - one.held, one.gives_back) for one in members if one.place != "over"))
-    left = sum(one.held for one in members)
-    return _some_order(pages - left, running)
+    free = frozenset(range(pages)).difference(*(one.pages() for one in members))
+    return _some_order(free, tuple(sorted(
+        (one.order, one.need - len(one.held), one.pages(one.kept), max(0, one.kept - len(one.held)))
+        for one in members if one.place != "over")))
 
 
 @cache
 def _some_order(free, running):
-    """Tried one at a time: half of a task helps nobody else, so running two in turn gains nothing."""
-    return not running or any(missing <= free and _some_order(free - missing + back, running[:at] + running[at + 1:])
-                              for at, (missing, back) in enumerate(running))
+    """Tried one at a time: half of a task helps nobody else, so running two in turn gains nothing.  Which pages a
+    task will keep that it has not yet is no matter: nobody keeps any where somebody wants a pair."""
+    return not running or any(
+        missing <= len(_blocks(free, order))
+        and _some_order(frozenset(sorted(free.union(back))[keeps:]), running[:at] + running[at + 1:])
+        for at, (order, missing, back, keeps) in enumerate(running))
+
+
+def _blocks(free, order):
+    """The first page of every free block of that order."""
+    size = 1 << order
+    return [page for page in sorted(free) if page % size == 0 and free.issuperset(range(page, page + size))]
 
 
 class Search:
@@ -129,9 +149,9 @@ class Search:
         seen, todo = set(), [((), tuple(world))]
         while todo:
             path, members = todo.pop()
-            if tuple(sorted(members)) in seen:      # tasks that are alike change places, and nothing changes
+            if _alike(members) in seen:
                 continue
-            seen.add(tuple(sorted(members)))
+            seen.add(_alike(members))
             going = [number for number, one in enumerate(members) if one.place != "over"]
             onward = [(number, self._after(path, members, number)) for number in going]
             todo += [((*path, number), after) for number, after in onward if after]
@@ -140,26 +160,32 @@ class Search:
     def _after(self, path, members, number):
         """The members after one turn of task `number`, or None if it has to wait; the answer is judged."""
         one = members[number]
-        if one.held == one.need:
-            return _with(members, number, held=one.kept, reserved=0, place="over")
-        answer = Allocator(self.policy, self.pages, members, path).turn(number)
-        given = _with(members, number, held=one.held + 1, place="running")
-        self._judge(answer, members, given)
+        if len(one.held) == one.need:
+            return _with(members, number, held=one.held[:one.kept], reserved=0, place="over")
+        allocator = Allocator(self.policy, self.pages, members, path)
+        answer = allocator.turn(number)
+        self._judge(answer, members, number, allocator)
         if answer == "yes":
-            return _with(given, number, reserved=max(0, one.reserved - 1))
+            return _with(members, number, held=tuple(allocator.held[number]), reserved=max(0, one.reserved - 1),
+                         place="running")
         if answer == "reserved":
             return _with(members, number, reserved=one.declared, place="running")
         if answer == "broken" or self.policy is REFUSING and (one.place == "running" or not one.declared):
             self.gave_up += 1                       # whoever is told no gives back what it has, and fails
-            return _with(members, number, held=0, reserved=0, place="over")
+            return _with(members, number, held=(), reserved=0, place="over")
         return None
 
-    def _judge(self, answer, before, given):
+    def _judge(self, answer, members, number, allocator):
+        """Count the answer, and whether who knows everything would have given another."""
         self.answers += 1
         if answer == "broken":
             self.false_yes += 1
-        elif answer != "reserved" and all_can_end(self.pages, before):
-            safe = all_can_end(self.pages, given)
+        elif answer != "reserved" and all_can_end(self.pages, members):
+            held = members[number].held
+            free = frozenset(range(self.pages)).difference(*(one.pages() for one in members))
+            given = allocator.held[number][-1:] if answer == "yes" else _blocks(free, members[number].order)
+            safe = any(all_can_end(self.pages, _with(members, number, held=(*held, block), place="running"))
+                       for block in given)
             self.false_yes += answer == "yes" and not safe
             self.false_wait += answer == "wait" and safe
 
@@ -168,12 +194,20 @@ def _with(members, number, **changes):
     return (*members[:number], replace(members[number], **changes), *members[number + 1:])
 
 
+def _alike(members):
+    """What two states have in common in which the same can happen: tasks of one kind change places, and so do pages,
+    unless somebody wants a pair of them."""
+    if not any(one.order for one in members):
+        members = [replace(one, held=len(one.held)) for one in members]
+    return tuple(sorted(members))
+
+
 class Allocator:
     """The kit's own page allocator and ledger, brought into a state of a small world by taking its turns again."""
 
     def __init__(self, policy, pages, world, path):
-        # The allocator of 2.5.1 never gives its last page, so without a ledger it has one more.
-        self.memory = Pages(zones=[Zone("NORMAL", 0, pages + (policy is None), pages_min=0, max_order=0)])
+        orders = max(one.order for one in world)
+        self.memory = Pages(zones=[Zone("NORMAL", 0, pages, pages_min=0, max_order=orders, pick=leftmost_first)])
         self.ledger = Ledger(self.memory, policy) if policy else None
         self.refuses, self.world = policy is REFUSING, world
         self.held, self.reservations = [[] for _ in world], {}
@@ -188,31 +222,36 @@ class Allocator:
         if self.ledger and one.declared and number not in self.reservations:
             return self._reserve(number)
         try:
-            page = self._page(number)
+            block = self._block(number, one.order)
         except PromiseBroken:
             self._give_back(number)
             return "broken"
-        if page is None:
+        if block is None:
             if self.refuses:
                 self._give_back(number)
             return "wait"
-        held.append(page)
+        held.append(block)
         return "yes"
 
     def _reserve(self, number):
-        reservation = self.ledger.try_reserve(pages=self.world[number].declared)
+        one = self.world[number]
+        reservation = self.ledger.try_reserve(blocks={one.order: one.declared})
         if reservation is None:
             return "wait"
         self.reservations[number] = reservation
         return "reserved"
 
-    def _page(self, number):
+    def _block(self, number, order):
         reservation = self.reservations.get(number)
-        return reservation.take() if reservation and reservation.left[0] else self.memory.take()
+        if reservation and reservation.left[order]:
+            return reservation.take(order)
+        if self.ledger:
+            return self.memory.take(GFP_ATOMIC, order)
+        return self.memory.zones[0].take(order)     # 2.5.1 itself never gives its last page, as a ledger does
 
     def _give_back(self, number, keep=0):
-        for page in self.held[number][keep:]:
-            self.memory.put(page)
+        for block in self.held[number][keep:]:
+            self.memory.put(block, self.world[number].order)
         if number in self.reservations:
             self.reservations[number].release()
         return "yes"
@@ -227,7 +266,7 @@ L8 = Claim(
     experiment=experiment, judge=judge, seeded=False,
     overturned_by="Needs that are always declared in full, and pages that always come back: then no yes is false, and "
                   "nobody waits for ever.",
-    overturning={"declared": ("in full",), "kept": (0,)},
+    overturning={"cases": ((PAGES, "in full", 0), (PAIR, "in full", 0))},
     history="Strict overcommit (2002) answers so for the memory of processes. For the kernel's own it was refused "
             "again in 2015: how much will be needed is not known.",
-    recorded={"pages": 4})
+    recorded={"cases": ALL_CASES, "pages": 4})

@@ -16,10 +16,11 @@ from collections import Counter
 from random import Random
 
 from kit.debate import admission_trial
+from kit.debate.admission_trial import PAGES, WAITS
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
 from kit.gfp import GFP_KERNEL
 from kit.machine.core import Machine
-from kit.memory.ledger import WAITING, Ledger
+from kit.memory.ledger import Ledger
 from kit.memory.pagecache import PageCache
 from kit.memory.reclaim import Vm
 from kit.memory.zones import Pages, Zone
@@ -37,9 +38,9 @@ def experiment(seed, sizes=SIZES, declared=tuple(admission_trial.DECLARED), oper
     touched = [_touches(seed, pages, operations) for pages in sizes]
     rows = [(name, *(100 * counts[name] / operations for counts in touched)) for name in (*TOUCHED.values(), UPDATED)]
     for share in declared:
-        found = [admission_trial.experiment(seed, (WAITING.name,), (share,), (0,), pages, tasks=2).rows[0]
+        found = [admission_trial.experiment(seed, (WAITS,), ((PAGES, share, 0),), pages, tasks=2).column
                  for pages in WORLDS[:len(sizes)]]
-        rows.append((WRONG + share, *(100 * row[5] / row[4] for row in found)))
+        rows.append((WRONG + share, *(100 * column("false yes")[WAITS] / column("answers")[WAITS] for column in found)))
     return Evidence(("what is counted", *(f"{pages:,} pages" for pages in sizes)), tuple(rows))
 
 
@@ -52,8 +53,8 @@ def judge(evidence):
     if growing:
         return Verdict(FAILS, f"these are touched more often on a larger memory: {', '.join(growing)}")
     reason = (f"in 100 operations the ledger is told or asked {told:.0f} times and its map changes "
-              f"{touches[UPDATED][-1]:.0f} times, not more often on a larger memory; wrong in 100 answers, at most: " +
-              ", ".join(f"{count:.0f} with needs declared {share}" for share, count in wrong.items()))
+              f"{touches[UPDATED][-1]:.0f} times, not more often on a larger memory; wrong in 100 answers, at most: "
+              + ", ".join(f"{count:.0f} where needs are declared {share}" for share, count in wrong.items()))
     if not any(wrong.values()):
         return Verdict(HOLDS, reason)
     return Verdict(FAILS if all(wrong.values()) else DEPENDS, reason,
