@@ -56,8 +56,8 @@ def test_two_tasks_that_take_two_from_a_pool_of_two():
 deadlock at 300 ns, after 6 turns: nobody can go on
   bio sleeps on pool.wait (An element must come back) since 300 ns, holding 1 of pool
   raid sleeps on pool.wait (An element must come back) since 300 ns, holding 0 of pool
-usual cause: hold and wait: each holds a part of pool and waits for more of pool, which only the others could
-             give back
+usual cause: hold and wait: each holds a part of pool and waits for more of pool, which only the
+             others could give back
 replay: machine.run(schedule="ABABAB") on the same story"""
 
 

@@ -12,7 +12,7 @@ import textwrap
 from kit.machine.cpus import is_kept_out
 from kit.tasks import Sleep, Spin
 
-WIDTH = 110
+WIDTH = 100
 
 
 def deadlock_report(machine):
