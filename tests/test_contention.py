@@ -4,6 +4,13 @@ from random import Random
 
 import pytest
 
+from kit.debate import contention
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, Evidence
+from kit.debate.claims import CLAIMS
+from kit.debate.complexity_trial import LEFT, OUTSIDER, TURNS, USED
+from kit.debate.complexity_trial import WAITING as WAITS
+from kit.debate.contention import measure, stretch
+from kit.debate.kept_back import KEPT, WAYS, World
 from kit.machine.core import Machine
 from kit.memory.ledger import COUNTED, WAITING, Ledger
 from kit.memory.pcp import PerCpuZone
@@ -86,3 +93,105 @@ def test_who_waits_for_the_ledger_gets_a_page_that_another_cpu_has_on_its_list_o
     machine.spawn("frees", free_one)
     machine.run()
     assert ledger.waited <= 1
+
+
+# == The load ======================================================================================
+
+
+@pytest.mark.parametrize("lists", [False, True])
+@pytest.mark.parametrize("free", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize("way", WAYS)
+def test_under_load_nothing_is_lost_and_what_was_kept_back_is_there_again(monkeypatch, way, free, lists):
+    made = []
+    monkeypatch.setattr(contention, "_world", lambda *how, make=contention._world: made.append(make(*how)) or made[0])
+    measure(1, way, 8, lists, free, faster=10)
+    world = made[0]
+    world.pages.check()
+    world.cache.check()
+    on_lists = world.zone.pages_on_lists() if lists else 0
+    kept_elsewhere = len(world.pool.elements) if world.pool else 0
+    assert world.zone.free_pages + on_lists + kept_elsewhere + len(world.cache) == world.zone.pages
+    if world.ledger:
+        assert world.reservation.left[0] == KEPT and not world.reservation.out
+    if way == "waiting":
+        world.ledger.check()
+    assert way != "mempool" or kept_elsewhere == KEPT
+    assert way != "hidden" or world.zone.buddy.hidden == KEPT <= world.zone.free_pages
+
+
+def test_only_what_is_firm_is_left_when_somebody_has_taken_the_last_page_and_only_a_ledger_lends_it_meanwhile():
+    assert {way: (World(way, pages=256).left(), World(way, pages=256).used_meanwhile()) for way in WAYS} == {
+        "nothing": (0, 16), "mempool": (16, 0), "hidden": (16, 0), "counted": (0, 16), "waiting": (16, 16)}
+
+
+def test_a_stretch_frees_only_what_it_allocated_and_other_tasks_and_seeds_have_other_ones():
+    for number in range(0, 64, 9):
+        held, before = set(), 0
+        for time, block, comes_back in stretch(3, number):
+            assert time >= before and (comes_back or block not in held)
+            held ^= {block}
+            before = time
+    assert len({tuple(stretch(seed, number)) for seed in range(3) for number in range(3)}) == 9
+
+
+def test_one_cpu_waits_for_nobody_and_many_wait_the_more_the_denser_they_ask():
+    one, sixteen = (measure(0, "nothing", cpus, lists=False, free=1.0, faster=10).waiting for cpus in (1, 16))
+    denser = measure(0, "nothing", 16, lists=False, free=1.0, faster=100).waiting
+    assert one == 0 < sixteen < denser
+
+
+def test_lists_of_each_cpu_save_turns_and_a_ledger_behind_them_is_not_asked_more_often_than_a_batch_is_fetched():
+    for way in ("nothing", "mempool", "waiting"):
+        plain, listed_ = (measure(0, way, 4, lists, free=1.0, faster=10) for lists in (False, True))
+        assert listed_.turns < plain.turns / 5
+        assert listed_.touches < 2 * plain.touches + 1
+
+
+# == The verdicts ==================================================================================
+
+
+@pytest.mark.parametrize("in_alloc, in_free, waits, word", [
+    (0, 0, (5, 60), HOLDS), (0, 1, (5, 60), DEPENDS), (1, 1, (5, 60), FAILS), (0, 0, (5, 90), DEPENDS),
+    (0, 0, (50, 90), FAILS)])
+def test_m4_counts_both_calls_and_wants_the_pool_to_scale(in_alloc, in_free, waits, word):
+    rows = [(f"free memory, {cpus} CPUs", in_alloc, in_free, 0, 100, 100, waiting, without)
+            for cpus, waiting, without in zip((4, 64), waits, (5, 40), strict=True)]
+    pressed = ("clean pages, 64 CPUs", 9, 9, 9, 100, 100, 99, 1)
+    verdict = CLAIMS["M4"].judge(Evidence(("memory", *"1234567"), (*rows, pressed)))
+    assert verdict.word == word and "clean pages, 64 CPUs" in verdict.because
+
+
+@pytest.mark.parametrize("counted, waiting, word", [
+    ((19, 20, 5), (20, 20, 5), HOLDS), ((19, 20, 5), (49, 20, 5), DEPENDS), ((19, 20, 5), (20, 50, 5), DEPENDS),
+    ((19, 20, 5), (20, 20, 30), DEPENDS), ((19, 25, 12), (20, 25, 12), HOLDS), ((21, 1, 1), (49, 1, 1), FAILS)])
+def test_l7_wants_one_branch_a_call_and_no_more_turns_and_waiting(counted, waiting, word):
+    rows = ((OUTSIDER, 18, 18, counted[0], waiting[0]), (f"{TURNS}: so", 20, 20, counted[1], waiting[1]),
+            (f"{WAITS}: so", 6, 5, counted[2], waiting[2]), (LEFT, 0, 16, 0, 16), (USED, 16, 0, 16, 16))
+    verdict = CLAIMS["L7"].judge(Evidence(("a call", "nothing", "mempool", "counted", "waiting"), rows))
+    assert verdict.word == word
+    assert verdict.on == ("how firm the promise is" if word == DEPENDS else "")
+
+
+SMALL = {"M4": {"cpus": (8,)}, "L7": {"cpus": (8,), "ways": ("nothing", "mempool", "hidden", "waiting")}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("lock_ns", [2, 200])
+def test_the_verdict_does_not_hang_on_what_a_lock_costs_beside_a_step(name, lock_ns):
+    one, small = CLAIMS[name], SMALL[name]
+    assert one.trial(0, **small, lock_ns=lock_ns)[1].word == one.trial(0, **small)[1].word
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+def test_the_verdict_is_the_same_in_every_stretch_of_the_recording(name):
+    verdicts = [CLAIMS[name].trial(seed, **SMALL[name])[1] for seed in range(20)]
+    assert len({(verdict.word, verdict.on) for verdict in verdicts}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, fewer", [("M4", {}), ("L7", {"memory": (0.5,), "ways": SMALL["L7"]["ways"]})])
+def test_the_verdict_is_the_same_on_1_to_64_cpus(name, fewer):
+    one = CLAIMS[name]
+    assert one.trial(1, **{**one.recorded, **fewer, "cpus": (1, 64)})[1].word == one.trial(1)[1].word

@@ -4,11 +4,11 @@ import sys
 
 import pytest
 
-from kit.debate import complexity_trial, drift_trial, duplication_trial, executed, pointer_trial
+from kit.debate import drift_trial, duplication_trial, executed, pointer_trial
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Evidence
 from kit.debate.claims import CLAIMS
-from kit.debate.complexity_trial import LEFT, OUTSIDER, TURNS, USER
 from kit.debate.hearing import hear
+from kit.debate.kept_back import WAYS
 from kit.debate.pointer_trial import CHEAP, DEAR, PLAIN, REACHED, RETPOLINES
 
 
@@ -94,21 +94,7 @@ def test_the_verdict_on_drift_does_not_hang_on_the_size_of_the_world(seed, world
 def test_m5_asks_the_allocators_of_each_release(beside, word):
     labels = ("branches, 2.5.1", "branches, 2.6.12", "places, 2.5.1", "places, 2.6.12")
     rows = tuple((label, nothing, pool, 0, 0, 19) for label, nothing, pool in zip(labels, (18, 18, 0, 0), beside))
-    assert CLAIMS["M5"].judge(Evidence(("in the allocators", *complexity_trial.WAYS), rows)).word == word
-
-
-@pytest.mark.parametrize("counted, waiting, word", [
-    ((19, 20), (20, 20), HOLDS), ((19, 20), (49, 20), DEPENDS), ((19, 20), (20, 21), DEPENDS),
-    ((21, 1), (49, 1), FAILS)])
-def test_l7_wants_one_branch_a_call_and_no_more_turns(counted, waiting, word):
-    rows = ((OUTSIDER, 18, 18, counted[0], waiting[0]), (USER, 18, 24, 28, 28),
-            (f"{TURNS}1", 20, 20, counted[1], waiting[1]), (LEFT, 0, 16, 0, 16))
-    assert CLAIMS["L7"].judge(Evidence(("a call", "nothing", "mempool", "counted", "waiting"), rows)).word == word
-
-
-def test_only_a_pool_and_a_ledger_that_is_asked_keep_all_from_those_who_may_take_the_last_page():
-    left = {way: complexity_trial.World(way, pages=256).left() for way in complexity_trial.WAYS}
-    assert left == {"nothing": 0, "mempool": 16, "marks": 0, "counted": 0, "waiting": 16}
+    assert CLAIMS["M5"].judge(Evidence(("in the allocators", *WAYS), rows)).word == word
 
 
 def test_branches_are_counted_where_they_are_and_each_time():
@@ -153,8 +139,3 @@ def test_a_slab_keeps_free_objects_only_until_it_is_reaped():
 def test_the_verdict_on_pointers_is_the_same_under_every_seed():
     finding, = hear(["L4"], range(5))       # two programs are built each time
     assert len(set(finding.words_by_seed.values())) == 1
-
-
-@pytest.mark.slow
-def test_l7_is_judged_the_same_in_every_stretch_of_the_recording():
-    assert len({CLAIMS["L7"].trial(seed, cpus=(1, 8))[1].word for seed in range(20)}) == 1

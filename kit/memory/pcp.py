@@ -88,6 +88,8 @@ class PerCpuZone(Zone):
 
     def _fetch_a_batch(self, pages):
         """Under the lock once; what is fetched is handed out after what is there already."""
+        if self.ledger is not None and not (self.free_pages and self.ledger.can_spare(self)):
+            return          # seen without the lock: a no that is late does no harm
         self.lock.instant()
         for _ in range(self.batch):
             page = self._free_page()

@@ -1,0 +1,181 @@
+"""contention: a recorded load on 1 to 64 CPUs: what all of them touch, and who waits for whom.
+
+The ground of M4 and L7.  Each CPU has a task that does what was recorded in a stretch of a build, at the
+recorded times; who had to wait comes late with all that follows.  What the recording frees again is
+allocated by a *user*, for whom memory is kept back (kept_back.py).  What it never frees is page cache,
+which anybody allocates, and clean.  So nobody's need is without end, and there is memory for what all
+need at once.  How short it is says what it holds at the start: it is free, or full of clean pages, and
+then kswapd and direct reclaim drop them as it goes.
+
+Time passes between the recorded events, in the machine's steps, and in locks.  What matters is how dense
+the calls are beside what a lock costs; so the recorded times can be divided by a number.
+
+Left out: what it costs to get a lock from another CPU's cache, which grows with their number; the lock
+of the page cache's lists, which all ways take alike; recorded events of more than one page.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+
+from kit import traps
+from kit.debate.kept_back import BATCH, KEPT, World
+from kit.gfp import GFP_KERNEL
+from kit.linux import read
+from kit.machine.core import MICROSECOND, Machine
+from kit.memory.pcp import PerCpuZone
+from kit.memory.reclaim import kswapd
+from kit.memory.zones import Zone, watermark
+from kit.traps import step
+
+EVENTS = 100            # of the recording, for each CPU
+LIST = 6 * BATCH        # the most pages on a CPU's list
+
+
+@dataclass(frozen=True)
+class Count:
+    """What one run counted: for 100 calls, an alloc or a free each, unless it says otherwise."""
+
+    in_alloc: float     # the pool's lock was taken there
+    in_free: float
+    zone: float         # the zone's lock was taken
+    touches: float      # the ledger was asked or told
+    refused: float      # percent of the users' requests that the pool's first rung could not serve
+    waiting: float      # percent of the CPUs' time that went by in waiting for a lock, or asleep
+
+    @property
+    def turns(self):
+        """How often CPUs had to take turns."""
+        return self.in_alloc + self.in_free + self.zone
+
+
+class Timed(Machine):
+    """A machine that adds up how long its tasks were asleep."""
+
+    slept_ns = 0
+
+    def woken(self, task):
+        """As that of Machine."""
+        self.slept_ns += 0 if task.daemon else self.time() - task.since
+        super().woken(task)
+
+
+def measure(seed, way, cpus, lists, free, faster, lock_ns=20, step_ns=20):
+    """The Count of one run.
+
+    lists: whether CPUs have lists of free pages.  free: the share of the memory needed that is free at
+    the start; the rest is clean.  faster: the recorded times are divided by it.
+    """
+    stretches = [stretch(seed, number) for number in range(cpus)]
+    world, machine = _world(way, lists, stretches, free), Timed(step_ns=step_ns, lock_ns=lock_ns)
+    before = _counters(world)
+    tasks = [machine.spawn(f"task {number}", work, world, number, events, faster)
+             for number, events in enumerate(stretches)]
+    machine.spawn("kswapd", kswapd, world.vm, daemon=True)
+    machine.run()
+    machine.close()
+    zone, pool, touches, waited = (after - earlier for after, earlier in zip(_counters(world), before, strict=True))
+    per_100 = 100 / sum(task.result for task in tasks)
+    served = world.pool.served if world.pool else {"ASK": 1}
+    return Count(world.looks * per_100, (pool - world.looks) * per_100, zone * per_100, touches * per_100,
+                 100 - 100 * served["ASK"] / max(1, sum(served.values())),
+                 100 * (waited + machine.slept_ns) / sum(task.cpu.clock for task in tasks))
+
+
+def settings(memory, cpus, faster):
+    """What is swept, as (cpus, lists, free, faster) for `measure`; the first memory first."""
+    return [(number, lists, free, times) for free in memory for times in faster for number in cpus
+            for lists in (False, True)]
+
+
+def setting(cpus, lists, free, faster):
+    """The same in words."""
+    memory = "free memory" if free == 1 else "clean pages" if free == 0 else f"{1 - free:.0%} clean pages"
+    return f"{memory}, {cpus} CPU{'s' * (cpus > 1)}{' with lists' * lists}{f', {faster} x' * (faster != 1)}"
+
+
+def is_of_a_higher_order(share, beside):
+    """Whether this percentage, of time or of calls, is more than a tenth, and more than twice the one beside it."""
+    return share > max(10, 2 * beside)
+
+
+def _counters(world):
+    return (world.zone.lock.acquisitions, world.pool.lock.acquisitions if world.pool else 0,
+            world.ledger.touches if world.ledger else 0, sum(lock.waited_ns for lock in world.locks()))
+
+
+def _world(way, lists, stretches, free):
+    """A memory for what all stretches need at once, some of it full of clean pages."""
+    needed = sum(_needed(events) for events in stretches) + (LIST * (len(stretches) + 1) if lists else 0)
+    pages = needed + KEPT
+    while pages < needed + KEPT + 3 * watermark(pages):
+        pages += 1          # the marks are on top of it
+    world = World(way, with_lists if lists else Zone, pages)
+    for number in range(round((1 - free) * needed)):
+        world.keep_clean(("old", number), world.zone.take(0))
+    world.zone.empty_lists()
+    return world
+
+
+def with_lists(*zone):
+    """A zone of any size whose CPUs have lists as in one of 256 MB."""
+    return PerCpuZone(*zone, batch=BATCH)
+
+
+async def work(world, number, events, faster):
+    """What one CPU does: the recorded events, at their times, then everything is freed; how many calls that were."""
+    held, calls = {}, 0
+    for time, block, comes_back in events:
+        cpu = traps.current.cpu
+        cpu.clock = max(cpu.clock, time // faster)
+        await step("the next event")
+        calls += 1
+        if block in held:
+            await world.free(held.pop(block))
+        elif comes_back:
+            held[block] = await world.alloc()
+        else:
+            world.keep_clean((number, block), await world.pages.alloc(GFP_KERNEL))
+    for page in held.values():
+        calls += 1
+        await world.free(page)
+    return calls
+
+
+@cache
+def stretch(seed, number):
+    """EVENTS recorded events, the `number`-th such from where the seed says: (ns, block, whether it is ever freed).
+
+    Frees of what was allocated before are passed over, and their time goes by.
+    """
+    events, ever_freed = _single_pages()
+    place = Random(seed).randrange(len(events)) + number * EVENTS
+    found, held, time, last = [], set(), 0, events[place % len(events)].time_us
+    while len(found) < EVENTS:
+        event = events[place % len(events)]
+        place += 1
+        time += max(0, event.time_us - last) * MICROSECOND      # after the last event comes the first
+        last = event.time_us
+        if event.event == "alloc":
+            held.add(event.block)
+        if event.block in held:
+            found.append((time, event.block, event.block in ever_freed))
+    return found
+
+
+@cache
+def _single_pages():
+    events = [event for event in read("build-pages") if event.order == 0]
+    return events, {event.block for event in events if event.event == "free"}
+
+
+def _needed(events):
+    """How many pages a stretch needs at once, counting those that become page cache."""
+    held, most, clean = set(), 0, 0
+    for _, block, comes_back in events:
+        if comes_back:
+            held ^= {block}
+            most = max(most, len(held))
+        else:
+            clean += 1
+    return most + clean

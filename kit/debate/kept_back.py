@@ -1,0 +1,183 @@
+"""kept_back: five ways to keep memory back for those who must not do without.
+
+    nothing     none is; what reservations need in the allocators is there, one branch a call
+    mempool     a pool keeps pages back (Molnar), and those who need them ask it
+    hidden      pages are hidden from everybody but who has them reserved (hiding.py)
+    counted     a ledger promises pages, but asks at the grant alone
+    waiting     a ledger promises pages, and whoever takes some asks it first: the design of the mail
+
+Whoever needs them, a *user*, climbs the pool's ladder; in the last three it asks as anybody would, then
+takes what is kept, then waits as anybody would.
+
+Both rivals have their best case.  The pool's is the ladder of the mail.  A ledger keeps its books by
+zone, so the zone's lock protects them: where that is held anyway, a look into them is no turn more, and
+behind lists of each CPU it is asked by the batch (memory/pcp.py).  To lend a clean page is a turn of its own.
+"""
+
+from itertools import islice
+
+from kit.debate.hiding import Hiding
+from kit.gfp import GFP_NOIO, PF_MEMALLOC
+from kit.memory.attempts import LINUX_2_5_1, LINUX_2_6_12
+from kit.memory.ledger import COUNTED, WAITING, Ledger
+from kit.memory.mempool import Mempool
+from kit.memory.pagecache import PageCache
+from kit.memory.reclaim import Vm
+from kit.memory.zones import MB, Pages, Zone
+from kit.tasks import Task
+from kit.traps import PROMPT, call_as, might_sleep, never_sleeps, step
+
+WAYS = ("nothing", "mempool", "hidden", "counted", "waiting")
+LEDGERS = {"counted": COUNTED, "waiting": WAITING}
+RELEASES = {"2.5.1": LINUX_2_5_1, "2.6.12": LINUX_2_6_12}
+KEPT = 16       # pages that are kept back
+BATCH = 16      # pages that go to and from a CPU's list at once, in 2.5.45 and a zone of 256 MB or more
+
+
+class Books(Ledger):
+    """A ledger that counts the looks into its books, and takes the zone's lock for those that come without it.
+
+    Where CPUs have lists, they also save up what becomes clean, or is dropped, to enter it by the batch:
+    what is lent late breaks no promise.  And clean pages are dropped by the batch.
+    """
+
+    told = 0
+
+    @property
+    def touches(self):
+        """How often it was asked for a page, or told of one that was taken, came back, was lent or called in."""
+        return self.told + self.asked
+
+    def was_taken(self, *block):
+        """As that of Ledger; the zone holds its lock."""
+        self.told += 1
+        super().was_taken(*block)
+
+    def became_free(self, *block):
+        """As that of Ledger; the zone holds its lock."""
+        self.told += 1
+        super().became_free(*block)
+
+    def lend(self, page, drop):
+        """As that of Ledger, under the zone's lock."""
+        self._enter(page)
+        super().lend(page, drop)
+
+    def call_in(self, page):
+        """As that of Ledger, under the zone's lock."""
+        self._enter(page)
+        super().call_in(page)
+
+    def _enter(self, page):
+        zone = self.pages.zone_of(page)
+        self.told += 1
+        if not zone.has_lists or self.told % BATCH == 0:
+            zone.lock.instant()
+
+    def _spare_free(self, zone, order):
+        if not (zone.has_lists or zone.free_pages):
+            return None         # seen without the lock
+        return super()._spare_free(zone, order)
+
+    def _spare_clean(self, zone, order):
+        pages = [] if order else list(islice(self.lent, BATCH if zone.has_lists else 1))
+        if not pages:
+            return super()._spare_clean(zone, order)
+        zone.lock.instant()
+        dropped = [page for page in pages if self._drop_spare(zone, page)]
+        for page in dropped[1:]:
+            zone.put(page, 0)
+        return dropped[0] if dropped else None
+
+    def _drop_spare(self, zone, page):
+        if not self._spared(self.available[zone.name], zone.name, page, 0):
+            return False
+        drop = self.lent.pop(page)
+        self.was_taken(zone, page, 0)
+        drop()
+        return True
+
+
+class World:
+    """A memory of one zone, in which KEPT pages are kept back in one of the ways."""
+
+    def __init__(self, way, zone=Zone, pages=256 * MB, release="2.5.1"):
+        self.zone = zone("NORMAL", 0, pages)
+        self.pages = Pages(zones=[self.zone], attempts=RELEASES[release])
+        self.way, self.pool, self.ledger, self.reservation = way, None, None, None
+        self.reserved = set()       # pages in use that were kept back
+        self.looks = 0              # of alloc into the pool
+        self.cache = PageCache(self.pages)
+        self.vm = Vm(self.pages, self.cache)
+        if way == "mempool":
+            self.pool = Mempool.create(KEPT, self.pages, kick=self._look)
+        elif way == "hidden":
+            self.zone.buddy = Hiding(self.zone, KEPT)
+            self.zone.pages_min, self.zone.pages_low, self.zone.pages_high = (
+                mark + KEPT for mark in (self.zone.pages_min, self.zone.pages_low, self.zone.pages_high))
+        elif way in LEDGERS:
+            self.ledger = Books(self.pages, LEDGERS[way])
+            self.reservation = self.ledger.try_reserve(KEPT)
+            self.cache.lend_to(self.ledger)
+
+    def _look(self):
+        self.looks += 1
+
+    @might_sleep
+    async def alloc(self):
+        """A page for a user; never None."""
+        if self.pool:
+            return await self.pool.alloc(GFP_NOIO)
+        if self.way == "nothing":
+            return await self.pages.alloc(GFP_NOIO)
+        page = await self.pages.try_alloc(GFP_NOIO)
+        if page is None and (page := self._kept_back()) is not None:
+            self.reserved.add(page)
+        return await self.pages.alloc(GFP_NOIO) if page is None else page
+
+    def _kept_back(self):
+        if self.way == "hidden":
+            return self.zone.buddy.take_hidden()
+        return self.reservation.take() if self.reservation.left[0] else None
+
+    @never_sleeps
+    async def free(self, page):
+        """A user gives a page back, to where it came from."""
+        if self.pool:
+            await self.pool.free(page)
+        elif page not in self.reserved:
+            await self.pages.free(page)
+        else:
+            await step("back into what is kept")
+            self.reserved.remove(page)
+            (self.zone.buddy.give_back if self.way == "hidden" else self.reservation.put)(page)
+
+    def keep_clean(self, key, page):
+        """`page` is clean page cache from now on."""
+        page = self.cache.insert(key, page)
+        self.cache.unlock(page)
+        self.cache.release(page)
+
+    def left(self):
+        """How many of the pages kept back are left, when somebody who is freeing memory has taken what can be had."""
+        while self._last_page() is not None:
+            pass
+        return len(self.pool.elements) if self.pool else self.zone.free_pages
+
+    def used_meanwhile(self):
+        """How many of the pages kept back can hold clean page cache until they are needed."""
+        for number in range(self.zone.pages):
+            page = self._last_page()
+            if page is not None:
+                self.keep_clean(number, page)
+        return len(self.cache) - (self.zone.pages - KEPT)
+
+    def _last_page(self):
+        """A page for somebody with PF_MEMALLOC, who may have the last one."""
+        task = Task("frees memory", cpu=PROMPT.cpu, world=PROMPT.world)
+        task.flags |= PF_MEMALLOC
+        return call_as(task, self.pages.take)
+
+    def locks(self):
+        """The locks that CPUs meet at."""
+        return [self.zone.lock, self.pool.lock] if self.pool else [self.zone.lock]
