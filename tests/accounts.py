@@ -48,6 +48,7 @@ def places(story):
                    for element in pool.elements],
         "a promise": [(cache, spare) for cache, account in (ledger.accounts if ledger else {}).items()
                       for spare in account.spares],
+        "the keeper": [(story.bios.bio_cache, thing) for thing in story.kept if not isinstance(thing, Bio)],
         "a task": held(story),
         "whoever gives it back": on_its_way(story),
     }

@@ -1,4 +1,4 @@
-"""The VM under pressure, whatever the machine: nothing is lost at any instant, and a run says the same twice."""
+"""The VM under pressure, whatever the machine: no page, object or change is lost at any time; same seed, same run."""
 
 from contextlib import suppress
 
@@ -6,6 +6,7 @@ import pytest
 from accounts import balance, held, on_its_way
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from versions import Versions
 
 from kit.drivers.bio import NR_REQUESTS
 from kit.drivers.stories import Pressure
@@ -15,6 +16,7 @@ from kit.gfp import GFP_KERNEL
 from kit.machine.core import MICROSECOND, MILLISECOND, Deadlock, Machine, NoEnd
 from kit.memory.mempool import Mempool, OutOfMemory
 from kit.memory.promises import Refusing
+from kit.traps import step
 
 STACKS = [(), ("bounce",), ("raid1",), ("bounce", "raid1"), ("raid1", "bounce"), ("raid1", "raid1")]
 
@@ -30,6 +32,7 @@ small = st.fixed_dictionaries({
     "service_ns": st.just(20 * MICROSECOND),
 })
 part_of_them_fail = st.integers(2, 5)
+some_changes = st.lists(st.integers(0, 40), max_size=30)
 CRAMPED = {"stack": ("bounce", "raid1"), "lowmem": 16, "highmem": 16, "pages_min": 1, "cluster": 4, "reserve": 2,
            "writers": 2, "each": 40, "cpus": 2}
 
@@ -45,12 +48,25 @@ class EveryNth:
         return self.served % self.n == 0
 
 
-def story_of(setting, nth):
-    """The story; none if this memory is too small for what the drivers keep back."""
+def story_of(setting, nth, changes=()):
+    """The story, and a task that changes cached pages; none if this memory is too small for what is kept back."""
     try:
-        return Pressure(**setting, fails=EveryNth(nth))
+        story = Pressure(**setting, fails=EveryNth(nth))
     except (OutOfMemory, WouldSleepForever):
         assume(False)
+    story.versions = Versions(story)
+    story.machine.spawn("mapper", change_some, story.cache, changes)
+    return story
+
+
+async def change_some(cache, changes):
+    """Change pages through a mapping, as a process can at any time, whether they are being written or not."""
+    for number in changes:
+        await step("change a page")
+        page = list(cache.cached.values())[number % len(cache)] if len(cache) else None
+        if page is not None and await cache.hold(page):
+            await cache.dirty_page(page)
+            cache.release(page)
 
 
 def go_on(story, turns):
@@ -61,15 +77,16 @@ def go_on(story, turns):
 
 def check(story):
     story.check()
+    story.versions.check()
     balance(story)
 
 
 @pytest.mark.parametrize("runs", [40, pytest.param(1_000, marks=pytest.mark.slow)])
-def test_every_page_and_object_is_in_one_place_whenever_one_looks_and_after_all_are_abandoned(runs):
+def test_nothing_is_lost_whenever_one_looks_and_after_all_are_abandoned(runs):
     @settings(max_examples=runs, deadline=None)
-    @given(small, part_of_them_fail, st.lists(st.integers(0, 400), min_size=1, max_size=4))
-    def look_and_abandon(setting, nth, pauses):
-        story = story_of(setting, nth)
+    @given(small, part_of_them_fail, st.lists(st.integers(0, 400), min_size=1, max_size=4), some_changes)
+    def look_and_abandon(setting, nth, pauses, changes):
+        story = story_of(setting, nth, changes)
         check(story)
         for turns in pauses:
             go_on(story, turns)
@@ -92,9 +109,9 @@ def test_every_page_and_object_is_in_one_place_after_every_single_turn(supply):
 @pytest.mark.parametrize("runs", [25, pytest.param(400, marks=pytest.mark.slow)])
 def test_however_a_run_ends_nothing_is_lost_and_whoever_has_finished_has_nothing_left(runs):
     @settings(max_examples=runs, deadline=None)
-    @given(small, part_of_them_fail)
-    def run(setting, nth):
-        story = story_of(setting, nth)
+    @given(small, part_of_them_fail, some_changes)
+    def run(setting, nth, changes):
+        story = story_of(setting, nth, changes)
         outcome = story.run(until=4 * MILLISECOND)
         check(story)
         if outcome.verdict == "finished":
