@@ -20,7 +20,7 @@ from itertools import pairwise
 
 from kit.errors import BadInput, Refused, WouldSleepForever
 
-atomic_code = set()     # the code of every function that is marked @never_sleeps
+atomic_code = {}    # the code of every function that is marked @never_sleeps, by id: code is slow to hash
 
 
 # == await forgotten, await too much ===============================================================
@@ -33,8 +33,6 @@ def look_for_await(task, following=None, error=None):
     """
     unawaited, task.unawaited = task.unawaited, None
     call, *place = unawaited if type(unawaited) is tuple else (unawaited,)
-    if getattr(call, "cr_running", False):      # as nearly always: it was awaited, and is under way
-        return
     if inspect.iscoroutine(call) and (call.cr_suspended or call.cr_frame is None):
         return
     close(call)
@@ -218,20 +216,23 @@ def _expression(code, offset):
 
 def look_whether_it_may_leave(task):
     """Refuse what `task` asks for, to leave its CPU, where it must not; for a sleep it must stand in that queue."""
-    request, atomic = task.request, _atomic_frame(task.call)
-    doing = f"{task} would {'yield its CPU' if request.what == 'yield' else f'sleep on {request.label}'}"
+    request = task.request
     if task.in_interrupt:
-        raise Refused(f"{doing} inside an interrupt, which nobody can resume. "
+        raise Refused(f"{_leaving(task)} inside an interrupt, which nobody can resume. "
                       "Ask without WAIT there (GFP_ATOMIC).")
     if task.spinlocks:
-        raise Refused(f"{doing} while it holds the spinlock {task.spinlocks[-1].name}: whoever wants the lock "
+        raise Refused(f"{_leaving(task)} while it holds the spinlock {task.spinlocks[-1].name}: whoever wants the lock "
                       "would spin for ever. Release it first, or use a Mutex.")
-    if atomic:
-        raise Refused(f"{doing} inside {atomic}, which is marked @never_sleeps. "
+    if atomic := _atomic_frame(task.call):
+        raise Refused(f"{_leaving(task)} inside {atomic}, which is marked @never_sleeps. "
                       "Mark it @might_sleep, or do not sleep there.")
     if request.what == "sleep" and task.queue is not request.queue:
-        raise Refused(f"{doing} without standing in that queue, so that no wake-up could reach it. Write: "
+        raise Refused(f"{_leaving(task)} without standing in that queue, so that no wake-up could reach it. Write: "
                       f"with {request.label}.queued(): look again, then await sleep({request.label})")
+
+
+def _leaving(task):
+    return f"{task} would {'yield its CPU' if task.request.what == 'yield' else f'sleep on {task.request.label}'}"
 
 
 def would_sleep_for_ever(queue):
@@ -254,4 +255,8 @@ def would_go_round_for_ever(label):
 
 def _atomic_frame(call):
     """The name of the outermost @never_sleeps function that `call` is inside of, or None."""
-    return next((inner.cr_code.co_qualname for inner in _calls(call)[::-1] if inner.cr_code in atomic_code), None)
+    while (code := getattr(call, "cr_code", None)) is not None:     # down to what is no coroutine: the trap
+        if id(code) in atomic_code:
+            return code.co_qualname
+        call = call.cr_await
+    return None

@@ -68,10 +68,9 @@ def hold(thing, of):
 def let_go(thing, of):
     """Forget it again; a task may give back what another one took."""
     for task in (current, *current.world.tasks):
-        for index, (held, source) in enumerate(task.holds):
-            if source is of and held == thing:
-                del task.holds[index]
-                return
+        if (thing, of) in task.holds:
+            task.holds.remove((thing, of))
+            return
 
 
 # == The traps =====================================================================================
@@ -79,11 +78,10 @@ def let_go(thing, of):
 
 def step(label):
     """`await step(label)`: another CPU may run here, and an interrupt come in; I am about to do `label`."""
-    task = current
-    if task.unawaited is not None:
-        _look_for_await(task, Step())
-    trap = Step()
+    task, trap = current, Step()
     trap.label = label
+    if task.unawaited is not None and not _is_under_way(task.unawaited):
+        _look_for_await(task, trap)
     task.unawaited = trap       # without its place: that would double the cost of the commonest trap
     return trap
 
@@ -119,9 +117,14 @@ def sleep(queue, timeout=None):
 def _expect_await(call, frame):
     """Remember that a task made `call` in `frame`; its next one looks whether it was awaited."""
     task = current
-    if task.unawaited is not None:
+    if task.unawaited is not None and not _is_under_way(task.unawaited):
         _look_for_await(task, call, frame)
     task.unawaited = (call, frame.f_code, frame.f_lasti)
+
+
+def _is_under_way(unawaited):
+    """Whether it is a coroutine that runs: it was awaited, as nearly always, and makes this next call itself."""
+    return type(unawaited) is tuple and getattr(unawaited[0], "cr_running", False)
 
 
 def _look_for_await(task, following=None, frame=None):
@@ -242,7 +245,7 @@ def never_sleeps(function):
     So interrupts may call it, and holders of a spinlock.  The machine refuses a sleep inside.
     """
     call = _callable_anywhere(function, sleeps=False)
-    refusals.atomic_code.add(function.__code__)
+    refusals.atomic_code[id(function.__code__)] = function.__code__
     return call
 
 

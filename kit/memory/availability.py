@@ -63,9 +63,9 @@ class Availability:
     def fits(self, wanted):
         """Whether blocks could be had all at once: wanted[k] of order k."""
         units = blocks = 0
-        for order in range(self.max_order, -1, -1):
-            units = 2 * units + wanted[order]
-            blocks = 2 * blocks + len(self.largest[order])
+        for more, largest in zip(reversed(wanted), reversed(self.largest), strict=True):     # order by order, downwards
+            units = 2 * units + more
+            blocks = 2 * blocks + len(largest)
             if units > blocks:
                 return False
         return True

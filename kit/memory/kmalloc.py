@@ -70,6 +70,8 @@ class CacheChain:
             cache.grown_lately = False
             return 0
         cache.drain()                                   # the arrays of other CPUs are out of reach
+        if not cache.slabs.free:
+            return 0
         pages = len(cache.slabs.free) * cache.geometry.pages
         if cache.constructor:                           # every object would have to be built anew
             pages = (pages * 4 + 1) // 5

@@ -182,7 +182,9 @@ class Ledger:
 
     def account(self, cache):
         """The Account of a slab cache."""
-        return self.accounts.setdefault(cache, Account(self, cache))
+        if cache not in self.accounts:
+            self.accounts[cache] = Account(self, cache)
+        return self.accounts[cache]
 
     def changed(self):
         """There is more to have than before: whoever waits looks again."""

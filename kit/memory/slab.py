@@ -244,10 +244,10 @@ class Cache:
         self._drain(self._array())
 
     def _drain(self, array):
-        with self.lock:
-            for obj in array:
-                self.slabs.put(obj)
-            array.clear()
+        self.lock.instant()
+        for obj in array:
+            self.slabs.put(obj)
+        array.clear()
 
     def release(self, count):
         """Give back `count` free slabs at most, the coldest first; returns the pages freed.  Never sleeps."""
