@@ -26,6 +26,11 @@ atomic_code = {}    # the code of every function that is marked @never_sleeps, b
 # == await forgotten, await too much ===============================================================
 
 
+def is_under_way(unawaited):
+    """Whether it is a coroutine that runs: it was awaited, as nearly always, and makes the next call itself."""
+    return type(unawaited) is tuple and getattr(unawaited[0], "cr_running", False)
+
+
 def look_for_await(task, following=None, error=None):
     """Refuse the call that `task` made last, if that was not awaited.
 

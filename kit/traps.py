@@ -32,6 +32,7 @@ from sys import _getframe
 
 from kit import refusals, trace
 from kit.errors import Refused
+from kit.refusals import is_under_way
 from kit.tasks import Cpu, Sleep, Spin, Step, Task, World, Yield, task_note
 
 # == Who is running ================================================================================
@@ -80,7 +81,7 @@ def step(label):
     """`await step(label)`: another CPU may run here, and an interrupt come in; I am about to do `label`."""
     task, trap = current, Step()
     trap.label = label
-    if task.unawaited is not None and not _is_under_way(task.unawaited):
+    if task.unawaited is not None and not is_under_way(task.unawaited):
         _look_for_await(task, trap)
     task.unawaited = trap       # without its place: that would double the cost of the commonest trap
     return trap
@@ -117,14 +118,9 @@ def sleep(queue, timeout=None):
 def _expect_await(call, frame):
     """Remember that a task made `call` in `frame`; its next one looks whether it was awaited."""
     task = current
-    if task.unawaited is not None and not _is_under_way(task.unawaited):
+    if task.unawaited is not None and not is_under_way(task.unawaited):
         _look_for_await(task, call, frame)
     task.unawaited = (call, frame.f_code, frame.f_lasti)
-
-
-def _is_under_way(unawaited):
-    """Whether it is a coroutine that runs: it was awaited, as nearly always, and makes this next call itself."""
-    return type(unawaited) is tuple and getattr(unawaited[0], "cr_running", False)
 
 
 def _look_for_await(task, following=None, frame=None):

@@ -153,11 +153,9 @@ class Cache:
     def _array(self):
         """The array of the CPU that is running; the prompt runs on none, and uses that of CPU 0."""
         number = traps.current.cpu.number or 0
-        try:
-            return self.arrays[number]
-        except IndexError:
-            self.arrays.extend([] for _ in range(len(self.arrays), number + 1))
-            return self.arrays[number]
+        while len(self.arrays) <= number:
+            self.arrays.append([])
+        return self.arrays[number]
 
     def _refill(self, array):
         """Move a batch from the slabs into an empty array; says whether an object came."""
