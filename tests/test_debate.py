@@ -20,7 +20,7 @@ from kit.debate.pointer_trial import compiler
 from kit.errors import BadInput
 
 QUICK = [name for name, one in CLAIMS.items() if one.seeded and name not in ("M2", "L2", "L4", "L5", "L7", "L10")]
-SMALL = {"M2": {"runs": 1}, "L2": {"reserves": (4, 16), "marks": (0,)},
+SMALL = {"M2": {"runs": 2}, "L2": {"reserves": (4, 16), "marks": (0,)},
          "L3": {"sizes": (64,), "shares": (1 / 4,)}, "L8": {"pages": 2, "tasks": 2},
          "M1": {"beneath": ("pages", "pages for ISA"), "schedules": 2}, "L9": {"sizes": (64, 256), "operations": 500},
          "L5": {"worlds": ((4, 20, 4),)},

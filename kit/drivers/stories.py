@@ -19,6 +19,7 @@ a microsecond here, so that waiting for a disk does not take a million of them.
 
 from dataclasses import dataclass
 
+from kit import traps
 from kit.drivers.bio import BVEC_SIZES, Bios, BlockDevice, Pageout, vec_pool
 from kit.drivers.highmem import Bounce
 from kit.drivers.raid1 import Raid1
@@ -32,6 +33,7 @@ from kit.memory.kmalloc import CacheChain, Kmalloc
 from kit.memory.pagecache import PageCache
 from kit.memory.reclaim import Vm, flusher, kswapd
 from kit.memory.zones import Pages, Zone
+from kit.traps import yield_cpu
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Setting:
     direct: int = 0                 # tasks that write `segments` pages of their own at once, `rounds` times
     segments: int = 16
     rounds: int = 8
-    keeper: int = 0                 # elements that somebody takes of the bios, and never gives back
+    keeper: int = 0                 # bios of the reserve that somebody takes, and never gives back
     card: int = 0                   # pages that a network card takes atomically, one every `service_ns`, for good
     seed: int = None
     fails: object = lambda bio: False           # asked of each bio that is served, whether it failed
@@ -145,7 +147,12 @@ class Pressure:
             self.cache.release(page)
 
     async def _keep(self):
-        """Take elements, and forget to give them back."""
+        """Once writing has begun, take the bios that lie free, and then those of the reserve, and give none back."""
+        others = [task for task in self.machine.tasks if not task.daemon and task is not traps.current]
+        while not self.cache.writing and not all(task.finished for task in others):
+            await yield_cpu("is memory short?")
+        while (element := self.bios.bio_cache.take_free()) is not None:
+            self.kept.append(element)
         for _ in range(self.setting.keeper):
             async with self.supply.request(self.bios.needs(pages=0)):
                 self.kept.append(await self.bios.alloc(pages=0))
