@@ -48,9 +48,10 @@ def judge(evidence):
     """Do slab and page allocators that reserve keep as much as a pool, of every kind?"""
     pool, bare, reserving = (evidence.column(way) for way in WAYS)
     less = [row for row in pool if reserving[row] < pool[row]]
+    kinds = dict.fromkeys(row.rpartition(", ")[0] for row in less)
     alone = sum(bare[row] >= pool[row] for row in pool)
     reason = (f"slab and page keep as much as a pool in {alone} of {len(pool)} rows as they are, and in "
-              f"{len(pool) - len(less)} if they reserve" + (f"; less: {', '.join(less)}" if less else "")
+              f"{len(pool) - len(less)} if they reserve" + f"; less of: {', '.join(kinds)}" * bool(less)
               + ". Whose source is longer is not decidable here: all of it is this kit's")
     if not less:
         return Verdict(HOLDS, reason)

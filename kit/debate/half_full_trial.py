@@ -15,7 +15,7 @@ from kit.memory.mempool import MAIL, ask, drain, insist, queue
 
 BENEATH = {"says no": Refusing, "answers at once": Answering, "sleeps until freed": Sleeping}
 UNCONDITIONAL = (ask, drain, insist, queue)
-DRIVERS = {"three take one": ("take give",) * 3, "one of them asks atomically": ("take give", "take give", "ask give")}
+DRIVERS = {"three take one": ("take give",) * 3, "one asks atomically": ("take give", "take give", "ask give")}
 
 
 def experiment(seed, beneath=tuple(BENEATH), elements=3, spare=1):
@@ -27,7 +27,7 @@ def experiment(seed, beneath=tuple(BENEATH), elements=3, spare=1):
                      for rungs in (MAIL, UNCONDITIONAL)]
             rows.append((name, kind, *(result.verdict for result in found),
                          *(result.states for result in found)))
-    return Evidence(("drivers", "beneath", "if half full", "if not empty", "states", "states, not empty"), tuple(rows))
+    return Evidence(("drivers", "beneath", "if half full", "if not empty", "states, half", "states, not empty"), tuple(rows))
 
 
 def _explored(story):
