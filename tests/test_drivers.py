@@ -125,6 +125,16 @@ def test_isa_bounce_pages_from_the_pool_may_lie_where_the_card_cannot_reach():
     assert bounce.misplaced == 2
 
 
+def test_the_bio_of_a_copy_for_an_isa_card_may_lie_anywhere():
+    """Only the pages must lie within reach: the slab of bios grows for a copy from whatever memory there is."""
+    pages = Pages(zones=[Zone("DMA", 0, 256, max_order=8), Zone("NORMAL", 256, 256, max_order=8)])
+    m = Machinery(pages=pages)
+    bounce = Bounce(m.disk(), 256, m.bios, m.supply, pages, min_nr=16, gfp=ISA_GFP)
+    m.bios.bio_cache.put([*iter(m.bios.bio_cache.take_free, None)][-1])        # one is left, for the original
+    m.write(bounce, [300, 301])
+    assert bounce.bounced == 2
+
+
 # == Composites ====================================================================================
 
 

@@ -6,7 +6,8 @@ plenty of dirty high memory needs low memory to get rid of it.
 
 Where it can hang: a request takes its bounce pages in a loop, one per segment, and gives them back
 only at its end.  Requests that hold some and wait for more are the stampede of the mail thread, with
-16 pages each: two of them are enough for the 16 pages of the ISA pool, five for the 64 of highmem.
+16 pages each: two of them are enough for the 16 pages of the ISA pool, five for the 64 of highmem
+(our reading and arithmetic).
 
 Stands beside: mm/highmem.c of Linux 2.5.1 (create_bounce).  Its ISA pool was filled with GFP_KERNEL,
 that is, with pages that an ISA card need not reach: `misplaced` counts those that are handed out.
@@ -43,7 +44,7 @@ class Bounce:
         if all(page < self.limit for page in bio.pages):
             await self.below.submit(bio)
             return
-        copy = await self.bios.alloc(self.gfp, len(bio.pages))
+        copy = await self.bios.alloc(self.gfp & ~DMA, len(bio.pages))      # only its pages must lie in reach
         copy.owner, copy.end_io = bio, self._end_io
         for page in bio.pages:
             await step("a bounce page for each segment")

@@ -10,8 +10,8 @@ either, the request waits for others to end.  All or nothing: who waits has borr
 
 What is always true (`check()`): what was reserved for good is there, or borrowed.
 
-Stands beside: nothing that was ever merged; the ledger (memory/ledger.py) is the patch of the mail,
-and this is how drivers would have had to use it.  Left out: a request that begins in another one's
+Stands beside: nothing that was ever merged; the ledger (memory/ledger.py) is this kit's, built from the
+mail, and this is how drivers would have to use it.  Left out: a request that begins in another one's
 name; each task begins its own.
 """
 

@@ -58,7 +58,7 @@ class Setting:
     # What happens.
     writers: int = 4                # tasks that dirty `each` pages
     each: int = 100
-    throttled: bool = False         # made to wait when much is dirty; not so, if they write through a mapping
+    throttled: bool = False         # made to wait when much is dirty, as write() does; else nobody counts
     direct: int = 0                 # tasks that write `segments` pages of their own at once, `rounds` times
     segments: int = 16
     rounds: int = 8
@@ -132,7 +132,7 @@ class Pressure:
     # -- What the tasks do -------------------------------------------------------------------------------
 
     async def _write(self, number):
-        """Change one page after another, through a mapping of a file or, if throttled, by write()."""
+        """Change one page after another; if throttled, by write(), which helps to write out when much is dirty."""
         for page in range(self.setting.each):
             await self.cache.write((number, page))
             if self.setting.throttled:

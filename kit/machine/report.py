@@ -22,7 +22,8 @@ def deadlock_report(machine):
     lines = [f"deadlock at {when:,} ns, after {len(machine.schedule):,} turns: nobody can go on"]
     for task in left:
         lines += _wrapped("  ", f"{task.name} {waiting(task)}, {holding(task)}")
-    for cause in usual_causes([task for task in left if type(task.request) in (Sleep, Spin)]):
+    # A daemon that sleeps has nothing to do, as a rule; those who wait for it are the story.
+    for cause in usual_causes([task for task in left if type(task.request) in (Sleep, Spin) and not task.daemon]):
         lines += _wrapped("usual cause: ", cause)
     return "\n".join([*lines, f"replay: {how_to_replay(machine)}"])
 
@@ -118,7 +119,7 @@ def _cause(task, stuck):
     if having:
         return f"{task} waits for {name}, held by {_names(having)}, who must be able to go on without it"
     return (f"nobody who is left holds any of {name}: a wake-up was lost, "
-            "or somebody has ended without giving back what it took")
+            "or what was taken was given back somewhere else, or not at all")
 
 
 def _circle(task, stuck):

@@ -16,7 +16,8 @@ An order has two parts: `once`, tried from the start, and `again`, tried after i
 until somebody answers.  Whoever may not wait is told no before the first attempt that sleeps.
 
 Stands beside: __alloc_pages and balance_classzone in mm/page_alloc.c of Linux 2.5.1.
-Left out: the victim of the OOM killer (PF_MEMDIE, which counts as PF_MEMALLOC), and of 2.6 the
+Left out: the victim of the OOM killer (PF_MEMDIE, which counts as PF_MEMALLOC); that an interrupt runs
+with the flags of the task it came upon (our recollection; here it has none); and of 2.6 the
 lowmem_reserve and the wait of HZ/50 for congestion, in whose place a task yields.
 """
 

@@ -2,7 +2,7 @@
 
 The problem is mempool's: an allocation in the middle of writing memory out must not fail.
 
-The idea (Ben LaHaise, linux-kernel, May and December 2001): do not set memory aside, *count*.
+The idea (Ben LaHaise, linux-kernel, December 2001): do not set memory aside, *count*.
 Whoever will need memory says so beforehand: "yes", and it is certain, or "no, wait until another
 user frees some".  Until it is taken, the reserved memory holds clean, immediately reclaimable page
 cache; many reservations are never touched.  With a reservation in hand, an allocation never fails
@@ -19,8 +19,9 @@ takes a reference to a lent page; and whoever is refused must wait.  `asked`, `r
 
 The ledger counts; what a caller holds in hand is a Reservation (reservation.py).
 
-Beside it: nothing that was ever merged.  LaHaise's patch of May 2001 is lost but for Molnar's
-summary (linux-kernel, 15 Dec 2001); mm/reserve.c of Peter Zijlstra (2008) came nearest.
+Beside it: nothing that was ever merged.  The text of LaHaise's patch of May 2001 was not found; by Molnar's
+summary it could still say no, and knew neither higher orders nor several parts, so this ledger is more than
+that was.  mm/reserve.c of Peter Zijlstra (2008) came nearest.
 Left out: reservations that move from zone to zone; each unit is promised in one zone.
 """
 

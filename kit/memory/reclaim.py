@@ -36,7 +36,7 @@ from kit.traps import might_sleep, sleep, step
 DEF_PRIORITY = 6            # passes over the inactive list: a sixth of it, a fifth ... all of it
 SWAP_CLUSTER_MAX = 32       # pages that one round of reclaim is content with
 NRSYNC = 32                 # pages that are written in one go
-START_FLUSHING = 40         # percent of memory dirty: write some (bdf_prm of 2.4.16: 40 and 60)
+START_FLUSHING = 40         # percent of memory dirty: write some (bdf_prm of 2.4.16, by our recollection: 40 and 60)
 STOP_WRITERS = 60           # percent of memory dirty: wait, too
 SECOND = 1_000_000_000
 
