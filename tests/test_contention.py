@@ -6,11 +6,11 @@ import pytest
 
 from kit.debate import contention
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Evidence
-from kit.debate.claims import CLAIMS
-from kit.debate.complexity_trial import LEFT, OUTSIDER, TURNS, USED
+from kit.debate.complexity_trial import L7, LEFT, OUTSIDER, TURNS, USED
 from kit.debate.complexity_trial import WAITING as WAITS
-from kit.debate.contention import measure, stretch
+from kit.debate.contention import measure, measure_bios, stretch
 from kit.debate.kept_back import KEPT, WAYS, World
+from kit.debate.lock_trial import M4
 from kit.machine.core import Machine
 from kit.memory.ledger import COUNTED, WAITING, Ledger
 from kit.memory.pcp import PerCpuZone
@@ -147,6 +147,20 @@ def test_lists_of_each_cpu_save_turns_and_a_ledger_behind_them_is_not_asked_more
         assert listed_.touches < 2 * plain.touches + 1
 
 
+@pytest.mark.parametrize("refused", [0.0, 0.5, 0.9])
+def test_a_pool_of_bios_is_touched_as_often_as_they_are_refused_beneath(refused):
+    pool, without = (measure_bios(0, way, 16, True, refused, faster=100) for way in ("mempool", "nothing"))
+    assert abs(pool.refused - 100 * refused) < 3
+    assert pool.in_alloc + pool.in_free >= 90 * refused
+    assert without.in_alloc == without.in_free == 0
+
+
+@pytest.mark.slow
+def test_in_a_squeeze_many_cpus_meet_at_the_lock_of_a_pool_that_beneath_would_never_meet():
+    pool, without = (measure_bios(0, way, 64, True, 0.5, faster=100) for way in ("mempool", "nothing"))
+    assert pool.waiting > 10 * without.waiting
+
+
 # == The verdicts ==================================================================================
 
 
@@ -154,11 +168,11 @@ def test_lists_of_each_cpu_save_turns_and_a_ledger_behind_them_is_not_asked_more
     (0, 0, (5, 60), HOLDS), (0, 1, (5, 60), DEPENDS), (1, 1, (5, 60), FAILS), (0, 0, (5, 90), DEPENDS),
     (0, 0, (50, 90), FAILS)])
 def test_m4_counts_both_calls_and_wants_the_pool_to_scale(in_alloc, in_free, waits, word):
-    rows = [(f"free memory, {cpus} CPUs", in_alloc, in_free, 0, 100, 100, waiting, without)
+    rows = [(f"bios 0% refused, {cpus} CPUs", in_alloc, in_free, 0, 100, 100, waiting, without)
             for cpus, waiting, without in zip((4, 64), waits, (5, 40), strict=True)]
-    pressed = ("clean pages, 64 CPUs", 9, 9, 9, 100, 100, 99, 1)
-    verdict = CLAIMS["M4"].judge(Evidence(("memory", *"1234567"), (*rows, pressed)))
-    assert verdict.word == word and "clean pages, 64 CPUs" in verdict.because
+    pressed = ("bios 10% refused, 64 CPUs", 9, 9, 9, 100, 100, 99, 1)
+    verdict = M4.judge(Evidence(("memory", *"1234567"), (*rows, pressed)))
+    assert verdict.word == word and "bios 10% refused, 64 CPUs" in verdict.because
 
 
 @pytest.mark.parametrize("counted, waiting, word", [
@@ -167,11 +181,12 @@ def test_m4_counts_both_calls_and_wants_the_pool_to_scale(in_alloc, in_free, wai
 def test_l7_wants_one_branch_a_call_and_no_more_turns_and_waiting(counted, waiting, word):
     rows = ((OUTSIDER, 18, 18, counted[0], waiting[0]), (f"{TURNS}: so", 20, 20, counted[1], waiting[1]),
             (f"{WAITS}: so", 6, 5, counted[2], waiting[2]), (LEFT, 0, 16, 0, 16), (USED, 16, 0, 16, 16))
-    verdict = CLAIMS["L7"].judge(Evidence(("a call", "nothing", "mempool", "counted", "waiting"), rows))
+    verdict = L7.judge(Evidence(("a call", "nothing", "mempool", "counted", "waiting"), rows))
     assert verdict.word == word
     assert verdict.on == ("how firm the promise is" if word == DEPENDS else "")
 
 
+CLAIMS = {"M4": M4, "L7": L7}
 SMALL = {"M4": {"cpus": (8,)}, "L7": {"cpus": (8,), "ways": ("nothing", "mempool", "hidden", "waiting")}}
 
 

@@ -16,7 +16,16 @@ there are is counted beside the turns.
 from inspect import unwrap
 
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
-from kit.debate.contention import is_of_a_higher_order, measure, setting, settings, stretch, with_lists
+from kit.debate.contention import (
+    LOCK_NS,
+    is_of_a_higher_order,
+    measure,
+    memory_holds,
+    setting,
+    settings,
+    stretch,
+    with_lists,
+)
 from kit.debate.executed import branches, places
 from kit.debate.kept_back import KEPT, RELEASES, WAYS, World
 from kit.gfp import GFP_KERNEL
@@ -80,17 +89,19 @@ def _attempts_that_say(word, release):
 # == L7: what one allocation costs ===================================================================
 
 
-def experiment_ordinary(seed, ways=WAYS, memory=(1.0, 0.0), cpus=(16,), faster=(10,), lock_ns=20):
+def experiment_ordinary(seed, ways=WAYS, memory=(1.0, 0.0), cpus=(16,), faster=(100,), lock_ns=LOCK_NS):
     """Branches of an allocation and its free; turns, looks into the ledger and waiting under load; what is bought."""
     rows = [(f"{who}{', lists' * lists}", *(pair(seed, way, lists, as_user) for way in ways))
             for who, as_user in ((OUTSIDER, False), (USER, True)) for lists in (False, True)]
     most = max(cpus), max(faster)
     for at in settings(memory, cpus, faster):
-        counts = [measure(seed, way, *at, lock_ns=lock_ns) for way in ways]
-        if at[::3] == most:
-            rows += [(f"{TURNS}: {setting(*at)}", *(count.turns for count in counts)),
-                     (f"{TOUCHES}: {setting(*at)}", *(count.touches for count in counts))]
-        rows.append((f"{WAITING}: {setting(*at)}", *(count.waiting for count in counts)))
+        number, lists, free, times = at
+        where = setting(number, lists, memory_holds(free), times)
+        counts = [measure(seed, way, *at, lock_ns) for way in ways]
+        if (number, times) == most:
+            rows += [(f"{TURNS}: {where}", *(count.turns for count in counts)),
+                     (f"{TOUCHES}: {where}", *(count.touches for count in counts))]
+        rows.append((f"{WAITING}: {where}", *(count.waiting for count in counts)))
     rows += [(LEFT, *(World(way, pages=MB).left() for way in ways)),
              (USED, *(World(way, pages=MB).used_meanwhile() for way in ways))]
     return Evidence(("an allocation and its free", *ways), tuple(rows))

@@ -16,18 +16,20 @@ of the page cache's lists, which all ways take alike; recorded events of more th
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from random import Random
 
 from kit import traps
-from kit.debate.kept_back import BATCH, KEPT, World
+from kit.debate.kept_back import BATCH, KEPT, Bios, World
 from kit.gfp import GFP_KERNEL
-from kit.linux import read
+from kit.linux import bios, read
 from kit.machine.core import MICROSECOND, Machine
 from kit.memory.pcp import PerCpuZone
 from kit.memory.reclaim import kswapd
 from kit.memory.zones import Zone, watermark
 from kit.traps import step
 
+STEP_NS = LOCK_NS = 20      # a rung is a step more, and is to cost no more than what it may save
 EVENTS = 100            # of the recording, for each CPU
 LIST = 6 * BATCH        # the most pages on a CPU's list
 
@@ -38,21 +40,23 @@ class Count:
 
     in_alloc: float     # the pool's lock was taken there
     in_free: float
-    zone: float         # the zone's lock was taken
+    beneath: float      # the zone's lock was taken, or the cache's
     touches: float      # the ledger was asked or told
     refused: float      # percent of the users' requests that the pool's first rung could not serve
-    waiting: float      # percent of the CPUs' time that went by in waiting for a lock, or asleep
+    waiting: float      # percent of the CPUs' time that went by in waiting for a lock, asleep or in asking again
 
     @property
     def turns(self):
         """How often CPUs had to take turns."""
-        return self.in_alloc + self.in_free + self.zone
+        return self.in_alloc + self.in_free + self.beneath
 
 
 class Timed(Machine):
     """A machine that adds up how long its tasks were asleep."""
 
-    slept_ns = 0
+    def __init__(self, step_ns, lock_ns):
+        super().__init__(step_ns=step_ns, lock_ns=lock_ns)
+        self.slept_ns = 0
 
     def woken(self, task):
         """As that of Machine."""
@@ -60,38 +64,61 @@ class Timed(Machine):
         super().woken(task)
 
 
-def measure(seed, way, cpus, lists, free, faster, lock_ns=20, step_ns=20):
-    """The Count of one run.
+def measure(seed, way, cpus, lists, free, faster, lock_ns=LOCK_NS):
+    """The Count of one run on pages.
 
     lists: whether CPUs have lists of free pages.  free: the share of the memory needed that is free at
-    the start; the rest is clean.  faster: the recorded times are divided by it.
+    the start; the rest is clean.  faster: the recorded times are divided by it.  lock_ns: what taking a
+    lock and giving it back costs.
     """
     stretches = [stretch(seed, number) for number in range(cpus)]
-    world, machine = _world(way, lists, stretches, free), Timed(step_ns=step_ns, lock_ns=lock_ns)
+    world, machine = _world(way, lists, stretches, free), Timed(STEP_NS, lock_ns)
+    machine.spawn("kswapd", kswapd, world.vm, cpu=cpus, daemon=True)
+    return _run(world, machine, [(work, number, events, faster) for number, events in enumerate(stretches)])
+
+
+def measure_bios(seed, way, cpus, lists, refused, faster, lock_ns=LOCK_NS):
+    """The Count of one run on bios; lists: of free objects; refused: the share of requests that get none beneath."""
+    loads = [(write, requests(seed, number), faster) for number in range(cpus)]
+    return _run(Bios(way, lists, refused, seed), Timed(STEP_NS, lock_ns), loads)
+
+
+def _run(world, machine, loads):
     before = _counters(world)
-    tasks = [machine.spawn(f"task {number}", work, world, number, events, faster)
-             for number, events in enumerate(stretches)]
-    machine.spawn("kswapd", kswapd, world.vm, daemon=True)
+    tasks = [machine.spawn(f"task {cpu}", load, world, *more, cpu=cpu) for cpu, (load, *more) in enumerate(loads)]
     machine.run()
     machine.close()
-    zone, pool, touches, waited = (after - earlier for after, earlier in zip(_counters(world), before, strict=True))
-    per_100 = 100 / sum(task.result for task in tasks)
+    beneath, pool, touches, waited = (after - earlier for after, earlier in zip(_counters(world), before, strict=True))
+    per_100 = 100 / world.calls
     served = world.pool.served if world.pool else {"ASK": 1}
-    return Count(world.looks * per_100, (pool - world.looks) * per_100, zone * per_100, touches * per_100,
+    return Count(world.looks * per_100, (pool - world.looks) * per_100, beneath * per_100, touches * per_100,
                  100 - 100 * served["ASK"] / max(1, sum(served.values())),
                  100 * (waited + machine.slept_ns) / sum(task.cpu.clock for task in tasks))
 
 
-def settings(memory, cpus, faster):
-    """What is swept, as (cpus, lists, free, faster) for `measure`; the first memory first."""
-    return [(number, lists, free, times) for free in memory for times in faster for number in cpus
+def _counters(world):
+    locks = [world.beneath, world.pool.lock] if world.pool else [world.beneath]
+    return (world.beneath.acquisitions, world.pool.lock.acquisitions if world.pool else 0,
+            world.ledger.touches if world.ledger else 0, sum(lock.waited_ns for lock in locks) + world.round_ns)
+
+
+# == What is swept =================================================================================
+
+
+def settings(pressure, cpus, faster):
+    """As (cpus, lists, pressure, faster) for the two functions above; pressure is what they call free, or refused."""
+    return [(number, lists, how_short, times) for how_short in pressure for times in faster for number in cpus
             for lists in (False, True)]
 
 
-def setting(cpus, lists, free, faster):
-    """The same in words."""
-    memory = "free memory" if free == 1 else "clean pages" if free == 0 else f"{1 - free:.0%} clean pages"
-    return f"{memory}, {cpus} CPU{'s' * (cpus > 1)}{' with lists' * lists}{f', {faster} x' * (faster != 1)}"
+def setting(cpus, lists, how_short, faster):
+    """The same in words, but for how short memory is: that is given in words."""
+    return f"{how_short}, {cpus} CPU{'s' * (cpus > 1)}{' with lists' * lists}{f', {faster} x' * (faster != 1)}"
+
+
+def memory_holds(free):
+    """In words, what is in memory when this share of what is needed is free."""
+    return "pages all free" if free == 1 else "pages all clean" if free == 0 else f"pages {1 - free:.0%} clean"
 
 
 def is_of_a_higher_order(share, beside):
@@ -99,9 +126,7 @@ def is_of_a_higher_order(share, beside):
     return share > max(10, 2 * beside)
 
 
-def _counters(world):
-    return (world.zone.lock.acquisitions, world.pool.lock.acquisitions if world.pool else 0,
-            world.ledger.touches if world.ledger else 0, sum(lock.waited_ns for lock in world.locks()))
+# == Pages =========================================================================================
 
 
 def _world(way, lists, stretches, free):
@@ -123,13 +148,11 @@ def with_lists(*zone):
 
 
 async def work(world, number, events, faster):
-    """What one CPU does: the recorded events, at their times, then everything is freed; how many calls that were."""
-    held, calls = {}, 0
+    """What one CPU does: the recorded events, at their times, then everything is freed."""
+    held = {}
     for time, block, comes_back in events:
-        cpu = traps.current.cpu
-        cpu.clock = max(cpu.clock, time // faster)
-        await step("the next event")
-        calls += 1
+        await _until(time // faster)
+        world.calls += 1
         if block in held:
             await world.free(held.pop(block))
         elif comes_back:
@@ -137,9 +160,14 @@ async def work(world, number, events, faster):
         else:
             world.keep_clean((number, block), await world.pages.alloc(GFP_KERNEL))
     for page in held.values():
-        calls += 1
+        world.calls += 1
         await world.free(page)
-    return calls
+
+
+async def _until(time):
+    cpu = traps.current.cpu
+    cpu.clock = max(cpu.clock, time)
+    await step("the next event")
 
 
 @cache
@@ -179,3 +207,36 @@ def _needed(events):
         else:
             clean += 1
     return most + clean
+
+
+# == Bios ==========================================================================================
+
+
+async def write(world, asked, faster):
+    """What one CPU does: asks for bios at the recorded times; an interrupt frees each as late as recorded."""
+    machine, cpu = traps.current.world, traps.current.cpu.number
+    for time, held in asked:
+        await _until(time // faster)
+        world.calls += 1
+        machine.interrupt(f"disk {cpu}", _done, world, await world.alloc(), cpu=cpu, after=held // faster)
+
+
+async def _done(world, bio):
+    world.calls += 1
+    await world.free(bio)
+
+
+@cache
+def requests(seed, number):
+    """EVENTS bios of a journal, the `number`-th such from where the seed says: (ns from the first, ns held)."""
+    every = _recorded_bios()
+    place = Random(seed).randrange(len(every)) + number * EVENTS
+    some = [every[each % len(every)] for each in range(place, place + EVENTS)]
+    gaps = [max(0, bio.time_us - last.time_us) for last, bio in zip(some, some[1:], strict=False)]
+    times = accumulate([0, *gaps])
+    return [(time * MICROSECOND, bio.held_us * MICROSECOND) for time, bio in zip(times, some, strict=True)]
+
+
+@cache
+def _recorded_bios():
+    return [bio for bio in bios(read("journal-objects")) if bio.cache == "bio-184"]

@@ -16,21 +16,25 @@ behind lists of each CPU it is asked by the batch (memory/pcp.py).  To lend a cl
 
 from itertools import islice
 
+from kit import traps
 from kit.debate.hiding import Hiding
 from kit.gfp import GFP_NOIO, PF_MEMALLOC
 from kit.memory.attempts import LINUX_2_5_1, LINUX_2_6_12
+from kit.memory.failing import Failing, seeded
 from kit.memory.ledger import COUNTED, WAITING, Ledger
 from kit.memory.mempool import Mempool
 from kit.memory.pagecache import PageCache
 from kit.memory.reclaim import Vm
+from kit.memory.slab import Cache
 from kit.memory.zones import MB, Pages, Zone
 from kit.tasks import Task
-from kit.traps import PROMPT, call_as, might_sleep, never_sleeps, step
+from kit.traps import PROMPT, call_as, might_sleep, never_sleeps, step, yield_cpu
 
 WAYS = ("nothing", "mempool", "hidden", "counted", "waiting")
 LEDGERS = {"counted": COUNTED, "waiting": WAITING}
 RELEASES = {"2.5.1": LINUX_2_5_1, "2.6.12": LINUX_2_6_12}
 KEPT = 16       # pages that are kept back
+BIO_BYTES = 192
 BATCH = 16      # pages that go to and from a CPU's list at once, in 2.5.45 and a zone of 256 MB or more
 
 
@@ -107,6 +111,8 @@ class World:
         self.way, self.pool, self.ledger, self.reservation = way, None, None, None
         self.reserved = set()       # pages in use that were kept back
         self.looks = 0              # of alloc into the pool
+        self.calls = 0              # made here, as whoever makes them counts
+        self.beneath, self.round_ns = self.zone.lock, 0
         self.cache = PageCache(self.pages)
         self.vm = Vm(self.pages, self.cache)
         if way == "mempool":
@@ -178,6 +184,39 @@ class World:
         task.flags |= PF_MEMALLOC
         return call_as(task, self.pages.take)
 
-    def locks(self):
-        """The locks that CPUs meet at."""
-        return [self.zone.lock, self.pool.lock] if self.pool else [self.zone.lock]
+
+class Bios:
+    """A slab cache of bios, with a mempool in front of it or with nothing; it refuses a share of all requests.
+
+    arrays: whether CPUs have arrays of free objects.
+    """
+
+    ledger = None
+
+    def __init__(self, way, arrays, refused, seed):
+        cache = Cache("bio", BIO_BYTES, Pages(64 * MB), limit=None if arrays else 0)
+        self.beneath, self.looks, self.calls = cache.lock, 0, 0
+        self.round_ns = 0       # that went by in asking again
+        self.pool = Mempool.create(KEPT, cache, kick=self._look) if way == "mempool" else None
+        self.source = Failing(cache, seeded(refused, seed))
+        if self.pool:
+            self.pool.backing = self.source     # only now: the pool is full
+
+    def _look(self):
+        self.looks += 1
+
+    @might_sleep
+    async def alloc(self):
+        """A bio; never None."""
+        if self.pool:
+            return await self.pool.alloc(GFP_NOIO)
+        while (bio := await self.source.alloc(GFP_NOIO)) is None:
+            refused_at = traps.current.cpu.clock
+            await yield_cpu("ask again")
+            self.round_ns += traps.current.cpu.clock - refused_at
+        return bio
+
+    @never_sleeps
+    async def free(self, bio):
+        """Give it back."""
+        await (self.pool or self.source).free(bio)
