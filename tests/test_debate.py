@@ -152,13 +152,13 @@ def test_a_claim_uses_its_seed_or_says_that_it_has_none(name):
         assert one.trial(Nobody(), **small) == one.trial(1, **small)
 
 
-@pytest.mark.parametrize("name", ["M1", "M3", "M4", "M6", "L3"])
+@pytest.mark.parametrize("name", ["M1", "M3", "M6", "L9"])
 def test_another_seed_is_another_run(name):
     assert len({CLAIMS[name].trial(seed, **SMALL.get(name, {}))[0] for seed in range(2)}) > 1
 
 
 def test_what_draws_nothing_is_tried_once_and_says_so(capsys):
-    drawn, fixed = hear(["M4", "L1"], range(3))
+    drawn, fixed = hear(["M6", "L1"], range(3))
     assert (drawn.tried, list(drawn.words_by_seed)) == ("under 3 seeds", [0, 1, 2])
     assert (fixed.tried, list(fixed.words_by_seed)) == ("once: the seed has no part in it", [0])
     assert main(["debate", "L1", "--json"]) == 0
@@ -167,13 +167,13 @@ def test_what_draws_nothing_is_tried_once_and_says_so(capsys):
 
 def test_a_bar_is_told_how_many_trials_there_are():
     totals = []
-    hear(["M4", "m4", "L1"], range(3), progress=lambda trials, total: totals.append(total) or trials)
+    hear(["M6", "m6", "L1"], range(3), progress=lambda trials, total: totals.append(total) or trials)
     assert totals == [4], "a claim named twice is tried once"
 
 
 def test_threads_take_turns():
     with ThreadPoolExecutor(4) as executor:
-        assert hear(["M4", "M6"], range(3), executor=executor) == hear(["M4", "M6"], range(3))
+        assert hear(["M6", "L1"], range(3), executor=executor) == hear(["M6", "L1"], range(3))
 
 
 def interrupted(monkeypatch, after):
@@ -188,16 +188,16 @@ def interrupted(monkeypatch, after):
 
 
 def test_an_interrupt_leaves_what_was_tried_by_then(monkeypatch, capsys):
-    interrupted(monkeypatch, after=3)
-    assert main(["debate", "M4", "M6"]) == 130
+    interrupted(monkeypatch, after=2)
+    assert main(["debate", "M6", "L1"]) == 130
     shown = capsys.readouterr()
-    assert shown.err == "kit: broken off after 3 of 4 trials\n"
-    assert "M4   Ingo Molnar  under 2 seeds" in shown.out and "M6   Ingo Molnar  under 1 seed" in shown.out
+    assert shown.err == "kit: broken off after 2 of 3 trials\n"
+    assert "M6   Ingo Molnar  under 1 seed" in shown.out and "L1   Ben LaHaise  once" in shown.out
 
 
 def test_an_interrupt_before_the_first_trial_ended_leaves_a_sentence(monkeypatch, capsys):
     interrupted(monkeypatch, after=0)
-    assert main(["debate", "M4"]) == 130
+    assert main(["debate", "M6"]) == 130
     assert capsys.readouterr() == ("", "kit: broken off after 0 of 2 trials\n")
 
 
@@ -205,7 +205,7 @@ def test_an_interrupt_before_the_first_trial_ended_leaves_a_sentence(monkeypatch
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends its interrupts otherwise")
 def test_an_interrupt_ends_the_workers_without_a_traceback():
     command = [sys.executable, "-c", "import sys; from kit.__main__ import main; sys.exit(main())",
-               "debate", "M4", "M2", "--record", "--jobs", "2"]
+               "debate", "M6", "M2", "--record", "--jobs", "2"]
     kit = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     time.sleep(5)
     os.killpg(kit.pid, signal.SIGINT)       # as the terminal does: to all of them
@@ -228,11 +228,11 @@ def test_an_unknown_claim_is_told_which_there_are():
 
 
 def test_the_command_shows_evidence_beside_the_verdict(capsys):
-    assert main(["debate", "M4", "l6"]) == 0
+    assert main(["debate", "M6", "l1"]) == 0
     said = capsys.readouterr().out
-    assert "in alloc" in said and said.index("in alloc") < said.index("Verdict: holds")
-    assert said.rstrip().splitlines()[-2:] == ["  M4   Ingo Molnar  under 2 seeds  holds",
-                                               "  L6   Ben LaHaise  once           holds"]
+    assert said.index("of schedules") < said.index("Verdict: depends on having all parts at once")
+    assert said.rstrip().splitlines()[-2:] == ["  M6   Ingo Molnar  under 2 seeds  depends on having all parts at once",
+                                               "  L1   Ben LaHaise  once           depends on what the elements are"]
 
 
 def test_the_command_says_the_same_as_json_on_two_workers(capsys):
