@@ -1,0 +1,57 @@
+"""L1, L6 and M6, the claims on what a pool is and does: each can come out every way, and what was fixed is swept."""
+
+import pytest
+
+from kit.debate import half_full_trial
+from kit.debate.claim import FAILS, HOLDS, Evidence
+from kit.debate.half_full_trial import BENEATH, L6, LADDERS, page_allocator
+from kit.errors import BadInput
+from kit.machine.explore import explore
+from kit.memory.attempts import LINUX_2_5_1
+
+# == L6 ============================================================================================
+
+
+@pytest.mark.parametrize("cells, word", [
+    ([("1 2", "1 2", "-"), ("-", "-", "-")], FAILS), ([("1 2", "1", "-"), ("-", "-", "-")], HOLDS),
+    ([("1 2", "1", "-"), ("1 2", "-", "-")], HOLDS), ([("-", "1", "-"), ("1", "1", "1")], FAILS)])
+def test_l6_wants_one_world_that_the_condition_alone_hangs(cells, word):
+    rows = tuple((beneath, 3, *hung, "1 to 2", 9) for beneath, hung in zip(("sleeps", "says no"), cells, strict=True))
+    assert L6.judge(Evidence(("beneath", "tasks", *LADDERS, "of elements", "states"), rows)).word == word
+
+
+@pytest.mark.parametrize("beneath, hung", [
+    ("says no", ["-", "-", "-"]), ("sleeps until freed", ["1 2 3", "1 2", "-"]),
+    ("goes round as 2.5.1's", ["1 2 3", "1 2", "-"]),
+    pytest.param("goes round while others free", ["-", "-", "-"], marks=pytest.mark.slow)])
+def test_with_as_many_elements_as_tasks_only_the_condition_hangs(beneath, hung):
+    evidence, _ = L6.trial(beneath=(beneath,), tasks=(3,))
+    assert list(evidence.rows[0][2:5]) == hung
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tasks", [2, 3, 4])
+def test_the_condition_alone_hangs_from_as_many_elements_as_tasks_to_three_less_than_twice_as_many(tasks):
+    evidence, _ = L6.trial(beneath=("sleeps until freed",), tasks=(tasks,), elements=(1, 2, 3, 4, 5, 6))
+    half_full, not_empty, never = (set(cell.split()) for cell in evidence.rows[0][2:5])
+    assert half_full - not_empty == {str(size) for size in range(tasks, 2 * tasks - 2)}
+    assert not_empty == {str(size) for size in range(1, tasks)} and never == {"-"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("elements", [2, 3])
+@pytest.mark.parametrize("ladder", LADDERS)
+def test_without_what_finds_nothing_the_page_allocator_ends_as_the_whole_of_2_5_1(monkeypatch, ladder, elements):
+    def verdict():
+        return explore(half_full_trial.story("goes round as 2.5.1's", elements, 3, LADDERS[ladder])).verdict
+
+    short = verdict()
+    whole = (lambda count: page_allocator(count, LINUX_2_5_1), False)
+    monkeypatch.setitem(BENEATH, "goes round as 2.5.1's", whole)
+    assert verdict() == short
+
+
+def test_a_world_that_is_not_looked_at_whole_is_no_evidence(monkeypatch):
+    monkeypatch.setattr(half_full_trial, "explore", lambda story: explore(story, limit=50))
+    with pytest.raises(BadInput, match="too many states"):
+        L6.trial(beneath=("says no",))
