@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from kit.debate import drift_trial, duplication_trial, executed, pointer_trial
-from kit.debate.claim import DEPENDS, FAILS, HOLDS, Evidence
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, UNDECIDABLE, Evidence
 from kit.debate.claims import CLAIMS
 from kit.debate.hearing import hear
 from kit.debate.kept_back import WAYS
@@ -63,7 +63,11 @@ def test_l5_a_pool_must_do_for_all_its_callers_and_the_first_that_does_is_named(
     verdict = CLAIMS["L5"].judge(drift({("2.5.1", "NOIO"): ("hangs", "kept"), ("2.5.1", "KERNEL"): ("kept", "hangs"),
                                         ("2.6.12", "NOIO"): ("hangs", "both"), ("2.6.12", "KERNEL"): ("both", "both")}))
     assert verdict.word == HOLDS
-    assert verdict.because.endswith("over 2.5.1 NOIO (another), KERNEL (one); over 2.6.12 nobody")
+    assert "over 2.5.1 NOIO (another), KERNEL (one); over 2.6.12 nobody" in verdict.because
+
+
+def test_l5_one_allocator_alone_decides_nothing():
+    assert CLAIMS["L5"].judge(drift({("2.5.1", "KERNEL"): ("kept", "hangs")})).word == UNDECIDABLE
 
 
 def test_what_was_changed_together_keeps_the_promise_only_together():

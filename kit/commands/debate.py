@@ -64,13 +64,16 @@ def _as_dict(finding):
 
 
 def _as_text(findings):
-    return "\n\n".join([*(_finding(one) for one in findings), _scoreboard(findings)])
+    said = ("Words in quotation marks are from the mails. The cases made for Molnar and for LaHaise are this kit's, "
+            "each as strong as we could make it; either man might have made another.")
+    return "\n\n".join([fill(said, WIDTH), *(_finding(one) for one in findings), _scoreboard(findings)])
 
 
 def _finding(finding):
     claim = finding.claim
     lines = [fill(f'{claim.name}  {claim.who}: "{claim.words}"', WIDTH, subsequent_indent="    "),
-             _told("Question", claim.question), _told("Molnar", claim.molnar), _told("LaHaise", claim.lahaise),
+             _told("Question", claim.question), _told("For Molnar", claim.molnar),
+             _told("For LaHaise", claim.lahaise),
              "", finding.evidence.text(), "",
              _told("Verdict", str(finding.verdict)), _told("Tried", finding.tried),
              _told("What would overturn it", claim.overturned_by)]

@@ -63,8 +63,8 @@ def _told(rows):
     wrong = [f"{needs} declared {declared}{f', {kept} kept for ever' * bool(kept)}"
              for _, needs, declared, kept, _, _, yes, _, endless, _ in rows if yes + endless]
     answers, yes, waits, endless = (sum(row[place] for row in rows) for place in (5, 6, 7, 8))
-    return (f"of {len(rows)} cases the waiting ledger is wrong in {len(wrong) or 'none'}"
-            + f" ({'; '.join(wrong)})" * bool(wrong) + f"; of all its {answers:,} answers {yes:,} are false yes and "
+    return (f"of {len(rows)} cases a false yes or an endless wait is in {len(wrong) or 'none'}"
+            + f" ({'; '.join(wrong)})" * bool(wrong) + f"; of all {answers:,} answers {yes:,} are false yes and "
             f"{waits:,} false waits, and there are {endless:,} worlds with an endless wait")
 
 
