@@ -155,6 +155,11 @@ def test_a_pool_of_bios_is_touched_as_often_as_they_are_refused_beneath(refused)
     assert without.in_alloc == without.in_free == 0
 
 
+def test_looks_that_take_time_under_the_lock_undo_what_lists_of_each_cpu_save():
+    free, dear = (measure(0, "waiting", 16, True, 1.0, faster=100, look_ns=ns).waiting for ns in (0, 20))
+    assert dear > 10 * free
+
+
 @pytest.mark.slow
 def test_in_a_squeeze_many_cpus_meet_at_the_lock_of_a_pool_that_beneath_would_never_meet():
     pool, without = (measure_bios(0, way, 64, True, 0.5, faster=100) for way in ("mempool", "nothing"))

@@ -64,15 +64,17 @@ class Timed(Machine):
         super().woken(task)
 
 
-def measure(seed, way, cpus, lists, free, faster, lock_ns=LOCK_NS):
+def measure(seed, way, cpus, lists, free, faster, lock_ns=LOCK_NS, look_ns=0):
     """The Count of one run on pages.
 
     lists: whether CPUs have lists of free pages.  free: the share of the memory needed that is free at
     the start; the rest is clean.  faster: the recorded times are divided by it.  lock_ns: what taking a
-    lock and giving it back costs.
+    lock and giving it back costs; look_ns: by how much a look into a ledger lengthens that.
     """
     stretches = [stretch(seed, number) for number in range(cpus)]
     world, machine = _world(way, lists, stretches, free), Timed(STEP_NS, lock_ns)
+    if world.ledger:
+        world.ledger.look_ns = look_ns
     machine.spawn("kswapd", kswapd, world.vm, cpu=cpus, daemon=True)
     return _run(world, machine, [(work, number, events, faster) for number, events in enumerate(stretches)])
 

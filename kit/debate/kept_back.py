@@ -45,38 +45,48 @@ class Books(Ledger):
     what is lent late breaks no promise.  And clean pages are dropped by the batch.
     """
 
-    told = 0
+    told = charged = 0
+    look_ns = 0     # by how much a look lengthens the time that the lock is held
 
     @property
     def touches(self):
         """How often it was asked for a page, or told of one that was taken, came back, was lent or called in."""
         return self.told + self.asked
 
-    def was_taken(self, *block):
+    def was_taken(self, zone, page, order):
         """As that of Ledger; the zone holds its lock."""
-        self.told += 1
-        super().was_taken(*block)
+        self._enter(zone)
+        super().was_taken(zone, page, order)
 
-    def became_free(self, *block):
+    def became_free(self, zone, page, order):
         """As that of Ledger; the zone holds its lock."""
-        self.told += 1
-        super().became_free(*block)
+        self._enter(zone)
+        super().became_free(zone, page, order)
 
     def lend(self, page, drop):
         """As that of Ledger, under the zone's lock."""
-        self._enter(page)
+        self._enter(self._locked(page))
         super().lend(page, drop)
 
     def call_in(self, page):
         """As that of Ledger, under the zone's lock."""
-        self._enter(page)
+        self._enter(self._locked(page))
         super().call_in(page)
 
-    def _enter(self, page):
+    def _locked(self, page):
         zone = self.pages.zone_of(page)
-        self.told += 1
         if not zone.has_lists or self.told % BATCH == 0:
             zone.lock.instant()
+        return zone
+
+    def _enter(self, zone):
+        """Under the zone's lock, which is held for as long as the looks take, those of the question before included."""
+        self.told += 1
+        looks, self.charged = self.touches - self.charged, self.touches
+        if self.look_ns:
+            cpu = traps.current.cpu
+            cpu.clock += looks * self.look_ns
+            zone.lock.free_at = cpu.clock
 
     def _spare_free(self, zone, order):
         if not (zone.has_lists or zone.free_pages):
