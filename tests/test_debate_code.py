@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from kit.debate import drift_trial, duplication_trial, executed, pointer_trial
+from kit.debate import drift_trial, executed, pointer_trial
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, UNDECIDABLE, Evidence
 from kit.debate.claims import CLAIMS
 from kit.debate.hearing import hear
@@ -126,17 +126,6 @@ def test_a_debugger_is_given_back_its_trace():
         assert sys.gettrace() is mine
     finally:
         sys.settrace(before)
-
-
-@pytest.mark.parametrize("reserving, word", [((4, 4), HOLDS), ((4, 0), DEPENDS), ((0, 3), FAILS)])
-def test_l1_asks_for_as_much_as_a_pool_keeps(reserving, word):
-    rows = tuple((kind, 4, 0, had) for kind, had in zip(("pages", "slots"), reserving))
-    assert CLAIMS["L1"].judge(Evidence(("of 4", *duplication_trial.WAYS), rows)).word == word
-
-
-def test_a_slab_keeps_free_objects_only_until_it_is_reaped():
-    evidence, _ = CLAIMS["L1"].trial(0, kinds=(duplication_trial.OBJECTS,))
-    assert list(evidence.column(duplication_trial.BARE).values()) == [4, 0, 0]
 
 
 @pytest.mark.slow

@@ -3,11 +3,46 @@
 import pytest
 
 from kit.debate import half_full_trial
-from kit.debate.claim import FAILS, HOLDS, Evidence
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, Evidence
+from kit.debate.duplication_trial import BLOCKS, FREEING, KINDS, L1, OBJECTS, ORDINARY, PAGES
 from kit.debate.half_full_trial import BENEATH, L6, LADDERS, page_allocator
 from kit.errors import BadInput
 from kit.machine.explore import explore
 from kit.memory.attempts import LINUX_2_5_1
+from kit.memory.ledger import COUNTED
+
+# == L1 ============================================================================================
+
+RESERVES, DEPTH = "whether slab and page reserve", "how deep others dig"
+
+
+@pytest.mark.parametrize("bare, reserving, word, on", [
+    ((4, 4), (4, 4), HOLDS, ""), ((4, 4), (0, 0), HOLDS, ""), ((4, 0), (4, 4), DEPENDS, RESERVES),
+    ((0, 0), (4, 4), DEPENDS, RESERVES), ((4, 0), (4, 0), DEPENDS, DEPTH), ((0, 0), (0, 3), FAILS, "")])
+def test_l1_can_come_out_every_way(bare, reserving, word, on):
+    rows = tuple(("pages", 20, depth, 4, had, had, reserved)
+                 for depth, had, reserved in zip((ORDINARY, FREEING), bare, reserving, strict=True))
+    verdict = L1.judge(Evidence(("of 4", "min mark", "others dig to", "", "", "", ""), rows))
+    assert (verdict.word, verdict.on) == (word, on)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_below_the_mark_nothing_is_left_by_those_who_free_memory(kind):
+    """A pool keeps four, as does who reserves; slabs keep free objects, but only until they are reaped."""
+    (*_, pool, bare, reaped, reserving), = L1.experiment(0, kinds=(kind,), others=(FREEING,)).rows
+    assert (pool, bare, reaped, reserving) == (4, 4 if kind == OBJECTS else 0, 0, 4)
+
+
+def test_ordinary_callers_leave_what_lies_below_the_mark():
+    kept = {row[:2]: row[5] for row in L1.experiment(0, others=(ORDINARY,), marks=(0, 20, 80)).rows}
+    assert all(not kept[kind, 0] and kept[kind, 80] == 4 for kind in KINDS)
+    assert kept[PAGES, 20] == 4 and kept[BLOCKS, 20] == 1
+
+
+def test_a_reservation_that_is_only_counted_keeps_nothing_more():
+    rows = L1.experiment(0, others=(FREEING,), policy=COUNTED).rows
+    assert {row[0]: row[6] for row in rows} == {kind: 4 if kind == OBJECTS else 0 for kind in KINDS}
+
 
 # == L6 ============================================================================================
 

@@ -3,89 +3,105 @@
 Slabs keep free objects, and the page allocator keeps pages below its marks: so what does a pool add?
 For each kind of element four are kept back, by a mempool, by nobody (that is by whatever slab and page
 do of themselves; each is first used and freed, so that they have some), or by a reservation in them.
-How many of the four an atomic caller still gets is asked three times:
+Then others take what they can get, and the table says how many of the four an atomic caller still gets.
 
-    pages gone      others have taken every page and slot that they could get
-    slabs reaped    reclaim has given back all slabs that nobody uses, and others have taken those, too
-    again           the elements came back, and others have once more taken what they could
+How deep others may dig is 2.5.1's: ordinary callers down to the min mark, those who may not wait to a
+quarter of it, and whoever is freeing memory (PF_MEMALLOC) to the last page.  The min mark is 2.5.1's for
+so small a zone.  Each time is tried anew, before and after slabs that nobody uses have been reaped, and
+once more when the elements came back; what is said is the fewest.
 
-The last kind of element is not memory: numbers of the slots of a device, which an allocator of its own
-hands out.  mempool takes any allocator; whether one of these counts as a third is the question.
-
-Left out: callers who may wait (M2, M3), the zones of elements (M1), how elements are put together (M6).
+Left out: elements that are not memory, which a ledger does not count (we know of no such pool in 2001);
+callers who may wait (M2, M3), the zones of elements (M1), how elements are put together (M6).
 """
 
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
 from kit.drivers.composite import Composite
-from kit.gfp import GFP_ATOMIC
+from kit.gfp import GFP_ATOMIC, PF_MEMALLOC
 from kit.memory.kmalloc import CacheChain
-from kit.memory.ledger import Ledger
+from kit.memory.ledger import WAITING, Ledger, PromiseBroken
 from kit.memory.mempool import Mempool
-from kit.memory.promises import Refusing
-from kit.memory.zones import Pages, Zone
-from kit.traps import might_sleep, never_sleeps
+from kit.memory.zones import Pages, Zone, watermark
+from kit.traps import PROMPT, might_sleep, never_sleeps
 
-ELEMENTS = 4
-PAGES, OBJECTS, BLOCKS, BUFFERS, SLOTS = ("pages", "slab objects", "blocks of 8 pages", "an object and 2 pages",
-                                          "slots of a device")
-KINDS = (PAGES, OBJECTS, BLOCKS, BUFFERS, SLOTS)
-POOL, BARE, RESERVING = "mempool", "slab and page", "slab and page that reserve"
-WAYS = (POOL, BARE, RESERVING)
-REAPED = "slabs reaped"
-TIMES = ("pages gone", REAPED, "again")
+ELEMENTS, ZONE_PAGES = 4, 256
+MARK = watermark(ZONE_PAGES)
+PAGES, OBJECTS, BLOCKS, BUFFERS = "pages", "slab objects", "blocks of 8 pages", "an object and 2 pages"
+KINDS = (PAGES, OBJECTS, BLOCKS, BUFFERS)
+POOL, BARE, REAPED, RESERVING = "mempool", "slab and page", "reaped", "reserving"
+ORDINARY, NOT_WAITING, FREEING = "the min mark", "a quarter of it", "the last page"
+OTHERS = (ORDINARY, NOT_WAITING, FREEING)
 
 
-def experiment(seed, kinds=KINDS):
-    """How many of four elements of each kind can be had each time, in each way; the seed has no part in it."""
+def experiment(seed, kinds=KINDS, others=OTHERS, marks=(MARK,), policy=WAITING):
+    """How many of four elements of each kind can be had, in each way, when others have dug so deep.
+
+    marks: of the zone.  policy: of the ledger in which slab and page reserve.  The seed has no part in it.
+    """
     rows = []
     for kind in kinds:
-        figures = [_squeeze(World(kind, way)) for way in WAYS]
-        rows += [(f"{kind}, {when}", *had) for when, had in zip(TIMES, zip(*figures))]
-    return Evidence((f"of {ELEMENTS}", *WAYS), tuple(rows))
+        for mark in marks:
+            for depth in others:
+                pool, bare, reserving = (_squeeze(World(kind, way, mark, depth, policy))
+                                         for way in (POOL, BARE, RESERVING))
+                rows.append((kind, mark, depth, min(pool), bare[0], min(bare[1:]), min(reserving)))
+    return Evidence((f"of {ELEMENTS}", "min mark", "others dig to", POOL, BARE, REAPED, RESERVING), tuple(rows))
 
 
 def judge(evidence):
-    """Do slab and page allocators that reserve keep as much as a pool, of every kind?"""
-    pool, bare, reserving = (evidence.column(way) for way in WAYS)
-    less = [row for row in pool if reserving[row] < pool[row]]
-    kinds = dict.fromkeys(row.rpartition(", ")[0] for row in less)
-    alone = sum(bare[row] >= pool[row] for row in pool)
-    reason = (f"slab and page keep as much as a pool in {alone} of {len(pool)} rows as they are, and in "
-              f"{len(pool) - len(less)} if they reserve" + f"; less of: {', '.join(kinds)}" * bool(less)
-              + ". Whose source is longer is not decidable here: all of it is this kit's")
-    if not less:
+    """Do slab and page keep as much as a pool, as they are, or if they reserve?"""
+    as_they_are = {row[:3]: min(row[4:6]) >= row[3] for row in evidence.rows}
+    reserving = {row[:3]: row[6] >= row[3] for row in evidence.rows}
+    depths = " or ".join(dict.fromkeys(depth for (_, _, depth), is_kept in as_they_are.items() if is_kept))
+    reason = (f"slab and page keep as much as a pool in {sum(as_they_are.values())} of {len(as_they_are)} rows as they "
+              "are" + f", all of them where others dig to {depths}" * bool(depths) + f"; and in "
+              f"{sum(reserving.values())} if they reserve. Whose source is longer is not decidable here: all of it is "
+              "this kit's")
+    if all(as_they_are.values()):
         return Verdict(HOLDS, reason)
-    if len(less) == len(pool):
+    if all(reserving.values()):     # what is kept where nothing is reserved differs in that alone
+        return Verdict(DEPENDS, reason, on="whether slab and page reserve")
+    if not any(reserving.values()):
         return Verdict(FAILS, reason)
-    return Verdict(DEPENDS, reason, on="what the elements are")
+    matters = ("what the elements are", "the marks", "how deep others dig")
+    return Verdict(DEPENDS, reason, on=" and ".join(name for place, name in enumerate(matters)
+                                                    if _decides(reserving, place)))
+
+
+def _decides(kept, place):
+    """Whether there are two rows that differ in that alone, of which one is kept."""
+    return any(kept[one] != kept[other] and all((one[each] == other[each]) == (each != place) for each in range(3))
+               for one in kept for other in kept)
 
 
 class World:
-    """A small memory with four elements of a kind kept back in some way, and others who want all of it."""
+    """A small memory with four elements of a kind kept back in some way, and others who dig to a certain depth."""
 
-    def __init__(self, kind, way):
-        self.pages = Pages(zones=[Zone("NORMAL", 0, 256, pages_min=0)])
+    def __init__(self, kind, way, mark, others, policy):
+        self.pages = Pages(zones=[Zone("NORMAL", 0, ZONE_PAGES, pages_min=mark)])
         self.chain = CacheChain(self.pages)
         self.cache = self.chain.create("object", 512)
-        self.slots = Refusing(8, "slots")
+        self.others = others
         self.source = self._source(kind)
         if way == POOL:
             self.source = Mempool.create(ELEMENTS, self.source)
-        elif way == RESERVING and kind != SLOTS:        # a ledger counts memory, and nothing else
-            self.source = Reserving(Ledger(self.pages), self._needs(kind))
+        elif way == RESERVING:
+            self.source = Reserving(Ledger(self.pages, policy), self._needs(kind))
 
     def _source(self, kind):
-        return {PAGES: self.pages, OBJECTS: self.cache, BLOCKS: Blocks(self.pages), SLOTS: self.slots,
+        return {PAGES: self.pages, OBJECTS: self.cache, BLOCKS: Blocks(self.pages),
                 BUFFERS: Composite({"object": (self.cache, 1), "page": (self.pages, 2)})}[kind]
 
     def _needs(self, kind):
         return {PAGES: {0: 1}, OBJECTS: {self.cache: 1}, BLOCKS: {3: 1}, BUFFERS: {self.cache: 1, 0: 2}}[kind]
 
     def others_take_all(self):
-        """Every page and slot that is not kept from them; objects are of a cache that nobody else uses."""
-        for allocator in (self.pages, self.slots):
-            while allocator.try_alloc(GFP_ATOMIC) is not None:
-                pass
+        """Every page that they are given; objects are of a cache that nobody else uses."""
+        zone, = self.pages.zones
+        floor = zone.pages_min if self.others == ORDINARY else 0
+        PROMPT.flags = PF_MEMALLOC if self.others == FREEING else 0
+        while zone.free_pages > floor and self.pages.take(GFP_ATOMIC) is not None:
+            pass
+        PROMPT.flags = 0
 
     def reap(self):
         """Slabs that nobody uses go back; a cache that has just grown is passed over once."""
@@ -105,10 +121,13 @@ class Reserving:
 
     @never_sleeps
     async def try_alloc(self, gfp):
-        """An element; None once all that were promised are out."""
+        """An element; None once all that were promised are out, or where the promise is broken."""
         if not all(self.reservation.left[kind] >= count for kind, count in self.needs.items()):
             return None
-        return [(self.reservation.take(kind), kind) for kind, count in self.needs.items() for _ in range(count)]
+        try:
+            return [(self.reservation.take(kind), kind) for kind, count in self.needs.items() for _ in range(count)]
+        except PromiseBroken:
+            return None
 
     @never_sleeps
     async def free(self, element):
@@ -140,11 +159,11 @@ class Blocks:
 
 
 def _squeeze(world):
-    """How many elements can be had each time."""
+    """How many elements can be had before slabs are reaped, after it, and once more."""
     _give_back(world, _take(world))         # used once, so that slabs have free objects
     figures = []
-    for time in TIMES:
-        if time == REAPED:
+    for reaps in (False, True, False):
+        if reaps:
             world.reap()
         world.others_take_all()
         taken = _take(world)
@@ -172,7 +191,9 @@ L1 = Claim(
     lahaise="To keep free elements and to wait for one are what slab and page allocators are for; a pool does both "
             "again, on top of them.",
     experiment=experiment, judge=judge, seeded=False,
-    overturned_by="Elements that are all memory: reservations in the two allocators then keep as much as a pool.",
-    overturning={"kinds": (PAGES, OBJECTS, BLOCKS, BUFFERS)},
-    history="Both allocators and mempool are there still. A reserve within the slab allocator was proposed in 2008 and "
-            "not merged; a flag on slab pages (2012) let network block devices do without pools.")
+    overturned_by="Others who all stop at the min mark, and no blocks of several pages: what lies below the mark is "
+                  "then as good as a pool.",
+    overturning={"kinds": (PAGES, OBJECTS, BUFFERS), "others": (ORDINARY,)}, recorded={"marks": (0, 20, 40, 80)},
+    history="Both allocators and mempool are there still. A ledger of reserves was proposed in 2008 and not merged; in "
+            "2012 network block devices, which cannot use pools, got marked slab pages instead; since 2025 (release: "
+            "our recollection) a slab cache can be prefilled with what will be needed.")
