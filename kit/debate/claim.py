@@ -17,6 +17,8 @@ A verdict that is not the same under every seed depends on chance, and says so (
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import zip_longest
+from textwrap import wrap
 
 HOLDS, FAILS, DEPENDS, UNDECIDABLE = "holds", "fails", "depends on", "not decidable here"
 
@@ -33,15 +35,18 @@ class Evidence:
         place = self.columns.index(name)
         return {row[0]: row[place] for row in self.rows}
 
-    def text(self):
-        """The table as lines of text, numbers to the right."""
-        table = [self.columns, *self.rows]
-        cells = [[_cell(value) for value in row] for row in table]
-        widths = [max(len(row[place]) for row in cells) for place in range(len(self.columns))]
-        aligned = [[cell.rjust(width) if _is_number(row[place]) else cell.ljust(width)
-                    for place, (cell, width) in enumerate(zip(line, widths, strict=True))]
-                   for line, row in zip(cells, [self.rows[0] if self.rows else (), *self.rows], strict=True)]
-        return "\n".join("  ".join(line).rstrip() for line in aligned)
+    def text(self, width=100):
+        """The table as lines of text, numbers to the right; where it is too wide, headings break, then first cells."""
+        rows = [self.columns, *([_cell(value) for value in row] for row in self.rows)]
+        widths = _widths(rows, width)
+        lines = []
+        for row, values in zip(rows, [*(self.rows[:1] or [self.columns]), *self.rows], strict=True):
+            cells = [wrap(cell, width, subsequent_indent="  " * (not place), break_on_hyphens=False)
+                     for place, (cell, width) in enumerate(zip(row, widths, strict=True))]
+            lines += ["  ".join(part.rjust(width) if _is_number(value) else part.ljust(width)
+                                for part, width, value in zip(parts, widths, values, strict=True)).rstrip()
+                      for parts in zip_longest(*cells, fillvalue="")]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,17 @@ class Claim:
         """The evidence of one run of the experiment, and the verdict on it."""
         evidence = self.experiment(seed, **parameters)
         return evidence, self.judge(evidence)
+
+
+def _widths(rows, width):
+    """How wide each column is, so that all of them together are no wider than `width`, if that can be."""
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    between = 2 * (len(widths) - 1)
+    if sum(widths) + between > width:
+        widths = [max(map(len, [*head.split(), *cells])) for head, *cells in columns]
+    excess = sum(widths) + between - width
+    return [min(first, max(20, first - excess)) for first in widths[:1]] + widths[1:]
 
 
 def _cell(value):
