@@ -11,30 +11,21 @@ somebody with PF_MEMALLOC has taken all that can be had.
 
 A look into the ledger's books is no turn where the lock that protects them is held anyway; how many looks
 there are is counted beside the turns.  It is judged as if it took no time, the ledger's best case; what
-becomes of the waiting in the worst, if each look takes as long as a lock, stands beside it.
+becomes of the waiting in the worst, if each look takes as long as a lock ("dear looks"), stands beside it.
 """
 
 from inspect import unwrap
 
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
-from kit.debate.contention import (
-    LOCK_NS,
-    is_of_a_higher_order,
-    measure,
-    memory_holds,
-    setting,
-    settings,
-    stretch,
-    with_lists,
-)
+from kit.debate.contention import LOCK_NS, is_of_a_higher_order, measure, setting, settings, stretch, with_lists
 from kit.debate.executed import branches, places
 from kit.debate.kept_back import KEPT, RELEASES, WAYS, World
 from kit.gfp import GFP_KERNEL
 from kit.memory.zones import MB, Zone
 
 OUTSIDER, USER = "branches, an outsider", "branches, a user"
-TURNS, TOUCHES = "turns a 100 calls", "looks into the ledger"
-WAITING, DEAR = "waiting, %", "same, looks as dear as locks"
+TURNS, TOUCHES = "turns, 100 calls", "looks, 100 calls"
+WAITING, DEAR = "waiting, %", "same, dear looks"
 LEFT, USED = f"left of {KEPT} pages", "of them of use meanwhile"
 STRETCHES = 2   # of the recording, for the branches
 CALLS = 2       # that are counted together: an allocation and its free
@@ -95,14 +86,13 @@ def experiment_ordinary(seed, ways=WAYS, memory=(1.0, 0.0), cpus=(16,), faster=(
     """Branches of an allocation and its free; turns, looks into the ledger and waiting under load; what is bought."""
     rows = [(f"{who}{', lists' * lists}", *(pair(seed, way, lists, as_user) for way in ways))
             for who, as_user in ((OUTSIDER, False), (USER, True)) for lists in (False, True)]
-    most = max(cpus), max(faster)
     for at in settings(memory, cpus, faster):
-        number, lists, free, times = at
-        where = setting(number, lists, memory_holds(free), times)
-        counts = [measure(seed, way, *at, lock_ns) for way in ways]
+        counts, where = [measure(seed, way, *at, lock_ns) for way in ways], setting(*at)
         rows.append((f"{WAITING}: {where}", *(count.waiting for count in counts)))
-        if (number, times) == most:
-            rows += [(f"{DEAR}: {where}", *(measure(seed, way, *at, lock_ns, lock_ns).waiting for way in ways)),
+        if (at.cpus, at.faster) == (max(cpus), max(faster)):
+            dear = [measure(seed, way, *at, lock_ns, look_ns=lock_ns) if count.touches else count
+                    for way, count in zip(ways, counts, strict=True)]
+            rows += [(f"{DEAR}: {where}", *(count.waiting for count in dear)),
                      (f"{TURNS}: {where}", *(count.turns for count in counts)),
                      (f"{TOUCHES}: {where}", *(count.touches for count in counts))]
     rows += [(LEFT, *(World(way, pages=MB).left() for way in ways)),
@@ -188,6 +178,6 @@ L7 = Claim(
                   "pool's do.",
     overturning={"ways": ("nothing", "mempool", "hidden")},
     history="Molnar said of the patch of May 2001 that it lowers the apparent number of free pages, and that it adds "
-            "work to the hot paths of the page allocator; its text is lost.  The ledger of 2008 (mm/reserve.c) was "
-            "never merged.",
+            "work to the hot paths of the page allocator; its text was not found.  The ledger of 2008 "
+            "(mm/reserve.c) was never merged.",
     recorded={"memory": (1.0, 0.5, 0.0), "cpus": (1, 4, 16, 64), "faster": (1, 100)})

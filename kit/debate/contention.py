@@ -7,17 +7,22 @@ which anybody allocates, and clean.  So nobody's need is without end, and there 
 need at once.  How short it is says what it holds at the start: it is free, or full of clean pages, and
 then kswapd and direct reclaim drop them as it goes.
 
+A squeeze that does not end is made with bios: those of a recorded journal, which interrupts give back as
+late as recorded, from a slab cache that refuses a share of all requests.  There is one pool for all CPUs,
+as in fs/bio.c; the arrays of free objects that each CPU has are the cache's lists.
+
 Time passes between the recorded events, in the machine's steps, and in locks.  What matters is how dense
-the calls are beside what a lock costs; so the recorded times can be divided by a number.
+the calls are beside what a lock costs; so the recorded times can be divided by a number (100 x).
 
 Left out: what it costs to get a lock from another CPU's cache, which grows with their number; the lock
-of the page cache's lists, which all ways take alike; recorded events of more than one page.
+of the page cache's lists, which whoever reclaims takes as well; recorded blocks of more than one page.
 """
 
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 from random import Random
+from typing import NamedTuple
 
 from kit import traps
 from kit.debate.kept_back import BATCH, KEPT, Bios, World
@@ -107,20 +112,27 @@ def _counters(world):
 # == What is swept =================================================================================
 
 
+class Setting(NamedTuple):
+    """What measure and measure_bios are told."""
+
+    cpus: int
+    lists: bool
+    pressure: float     # what they call free, or refused
+    faster: int
+
+
 def settings(pressure, cpus, faster):
-    """As (cpus, lists, pressure, faster) for the two functions above; pressure is what they call free, or refused."""
-    return [(number, lists, how_short, times) for how_short in pressure for times in faster for number in cpus
+    """All Settings of these, the first pressure first, without lists and with."""
+    return [Setting(number, lists, each, times) for each in pressure for times in faster for number in cpus
             for lists in (False, True)]
 
 
-def setting(cpus, lists, how_short, faster):
-    """The same in words, but for how short memory is: that is given in words."""
-    return f"{how_short}, {cpus} CPU{'s' * (cpus > 1)}{' with lists' * lists}{f', {faster} x' * (faster != 1)}"
-
-
-def memory_holds(free):
-    """In words, what is in memory when this share of what is needed is free."""
-    return "pages all free" if free == 1 else "pages all clean" if free == 0 else f"pages {1 - free:.0%} clean"
+def setting(cpus, lists, pressure, faster, load="pages"):
+    """A Setting in words: what is asked for and how short it is, then how many ask, and how densely."""
+    how_short = f"bios {pressure:.0%} refused"
+    if load == "pages":
+        how_short = {1: "pages free", 0: "pages clean"}.get(pressure, f"pages {1 - pressure:.0%} clean")
+    return f"{how_short}, {cpus} CPU{'s' * (cpus > 1)}{', lists' * lists}{f', {faster} x' * (faster != 1)}"
 
 
 def is_of_a_higher_order(share, beside):

@@ -9,7 +9,7 @@ than without.  contention.py says what they do meanwhile.
 """
 
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
-from kit.debate.contention import LOCK_NS, is_of_a_higher_order, measure, measure_bios, memory_holds, setting, settings
+from kit.debate.contention import LOCK_NS, is_of_a_higher_order, measure, measure_bios, setting, settings
 
 COLUMNS = ("for 100 calls", "in alloc", "in free", "refused, %", "locks beneath", "without pool", "waiting, %",
            "without pool, %")
@@ -17,16 +17,15 @@ COLUMNS = ("for 100 calls", "in alloc", "in free", "refused, %", "locks beneath"
 
 def experiment(seed, memory=(1.0, 0.0), refused=(0.0, 0.5), cpus=(16,), faster=(100,), lock_ns=LOCK_NS):
     """The pool's lock in alloc and in free, first rungs that were refused, the lock beneath, and waiting."""
-    rows = [_row(measure, memory_holds(at[2]), seed, at, lock_ns) for at in settings(memory, cpus, faster)]
-    return Evidence(COLUMNS, tuple(rows + [_row(measure_bios, f"bios {at[2]:.0%} refused", seed, at, lock_ns)
-                                           for at in settings(refused, cpus, (max(faster),))]))
+    rows = [_row(measure, "pages", seed, at, lock_ns) for at in settings(memory, cpus, faster)]
+    rows += [_row(measure_bios, "bios", seed, at, lock_ns) for at in settings(refused, cpus, (max(faster),))]
+    return Evidence(COLUMNS, tuple(rows))
 
 
-def _row(run, how_short, seed, at, lock_ns):
-    cpus, lists, _, faster = at
+def _row(run, load, seed, at, lock_ns):
     pool, without = (run(seed, way, *at, lock_ns) for way in ("mempool", "nothing"))
-    return (setting(cpus, lists, how_short, faster), pool.in_alloc, pool.in_free, pool.refused, pool.beneath,
-            without.beneath, pool.waiting, without.waiting)
+    return (setting(*at, load), pool.in_alloc, pool.in_free, pool.refused, pool.beneath, without.beneath,
+            pool.waiting, without.waiting)
 
 
 def judge(evidence):
