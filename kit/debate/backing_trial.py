@@ -1,19 +1,28 @@
 """backing_trial: M1, the same pool over every kind of allocator.
 
-One Mempool, unchanged, over pages, low pages beside high memory, a slab cache, kmalloc, another pool, a
-composite of several of these, and pages for an ISA card.  Everything beneath is used up by others; a
-crowd of tasks takes elements one at a time and gives them back.  The promise: each task ends, whoever
-is on turn; every element is of the kind that the driver can use; nothing is lost.
+One Mempool, unchanged, over a slab cache, pages, low pages beside high memory, kmalloc, another pool, a
+composite of several of these, and pages for an ISA card.  A crowd of tasks takes elements one at a time
+and gives them back, whoever is on turn: once with memory left beneath, and once with everything beneath
+used up by others.  What is asked is whether the kind matters: whether over any of them fewer tasks end
+than over a slab cache in the same world, an element is not what the driver can use, or one is lost.
 
-Each kind stands on two page allocators: that of 2.5.1, which does not say no to a task that may wait,
-and that of 2.6.12 asked with NORETRY, as mempool asks since 2005, which does.  A run that has not
-ended after so many turns has not finished: in 2.5.1 a task that is not told no goes round for ever.
+Whether tasks end when nothing is left, M2 asks; what that hangs on is shown here: on the page allocator's
+release (2.5.1 does not say no to a task that may wait, and knows no NORETRY), on the flag NORETRY, with
+which mempool asks since 2005, and on how many tasks share the four elements.  A run that has not ended
+after so many turns counts as not finished: a task that is not told no goes round for ever.  Then the
+others give their memory back, so that it can end, and what is lost can be counted.  A reserve is filled by
+the request that it is for ("as asked"), or with GFP_KERNEL whatever it is for, as in 2.5.1 ("for all").
+
+Left out: reclaim, which would find nothing here, and with it the OOM killer: where tasks go round for
+ever here, Linux also killed (2002).
 """
 
+from itertools import product
 from random import Random
 from typing import NamedTuple
 
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
+from kit.debate.idle_trial import what_decides
 from kit.drivers.composite import Composite, part_of
 from kit.gfp import DMA, GFP_NOIO, NORETRY
 from kit.machine.core import Deadlock, Machine, NoEnd
@@ -22,10 +31,14 @@ from kit.memory.kmalloc import Kmalloc
 from kit.memory.mempool import Mempool
 from kit.memory.slab import Cache
 from kit.memory.zones import Pages, Zone
-from kit.traps import step
+from kit.traps import might_sleep, never_sleeps, step
 
-ELEMENTS, LOW_PAGES, DMA_PAGES = 4, 48, 8
-ALLOCATORS = {"2.5.1, never no": (LINUX_2_5_1, GFP_NOIO), "2.6.12, may say no": (LINUX_2_6_12, GFP_NOIO | NORETRY)}
+ELEMENTS, LOW_PAGES, DMA_PAGES, PLENTY = 4, 48, 8, "some left"
+ALLOCATORS = {f"{release}{asked}": (attempts, GFP_NOIO | flag)
+              for release, attempts in (("2.5.1", LINUX_2_5_1), ("2.6.12", LINUX_2_6_12))
+              for asked, flag in (("", 0), (" with NORETRY", NORETRY))}
+AS_ASKED, FOR_ALL = "as asked", "for all"
+COLUMNS = ("beneath", "filled", "tasks", "schedules", PLENTY, *ALLOCATORS, "no use", "lost")
 
 
 class Beneath(NamedTuple):
@@ -38,46 +51,56 @@ class Beneath(NamedTuple):
     gfp: int = 0                # added to every request
 
 
-def experiment(seed, beneath=None, allocators=tuple(ALLOCATORS), tasks=12, schedules=6, turns=4_000):
-    """For each kind and page allocator: schedules that finish, and elements that are of no use or lost."""
+class Run(NamedTuple):
+    """What came of one schedule."""
+
+    finished: bool
+    served: int                 # elements from the pool
+    useless: int                # elements that the driver cannot use
+    lost: int                   # units that nobody has
+
+
+def experiment(seed, beneath=None, tasks=(3, 12), schedules=3, turns=2_000):
+    """For each kind: schedules that finish with memory left, and with none left by page allocator; and faults."""
     rows = []
-    for kind in beneath or KINDS:
-        for name in allocators:
-            runs = [_run(KINDS[kind], *ALLOCATORS[name], tasks, Random(f"{seed}/{number}"), turns)
+    for (kind, filled), count in product(beneath or KINDS, tasks):
+        def runs(name, left, kind=kind, filled=filled, count=count):
+            return [run(KINDS[kind, filled], *ALLOCATORS[name], count, Random(f"{seed}/{number}"), turns, left)
                     for number in range(schedules)]
-            rows.append((kind, name, sum(run[0] for run in runs), schedules, *(sum(run[place] for run in runs)
-                                                                              for place in (1, 2, 3))))
-    return Evidence(("beneath", "page allocator", "finished", "of schedules", "from the pool", "of no use", "lost"),
-                    tuple(rows))
+        tried = [runs("2.5.1", True), *(runs(name, False) for name in ALLOCATORS)]
+        rows.append((kind, filled, count, schedules, *(sum(one.finished for one in world) for world in tried),
+                     *(sum(getattr(one, fault) for world in tried for one in world) for fault in ("useless", "lost"))))
+    return Evidence(COLUMNS, tuple(rows))
 
 
 def judge(evidence):
-    """Over which of them does every schedule finish, with elements that can be used, and without loss?"""
-    kept = {row[:2]: row[2] == row[3] and not row[5] and not row[6] for row in evidence.rows}
-    reason = _told(evidence.rows)
-    if all(kept.values()):
-        return Verdict(HOLDS, f"over each of {len({kind for kind, _ in kept})} kinds every schedule finishes, every "
-                              "element can be used, and none is lost")
-    if not any(kept.values()):
+    """Is the pool over any kind of allocator worse off than over a slab cache in the same world?"""
+    slab = {row[2]: row for row in evidence.rows if row[0] == SLAB}
+    faults = {}
+    for row in evidence.rows:
+        behind = any(mine < row[3] == theirs for mine, theirs in zip(row[4:9], slab[row[2]][4:9], strict=True))
+        faults[row[:2]] = faults.get(row[:2], False) or behind or row[9] + row[10] > 0
+    reason = "; ".join(_told(evidence.rows, faults))
+    others = [fault for (kind, _), fault in faults.items() if kind != SLAB]
+    if not any(faults.values()):
+        return Verdict(HOLDS, reason)
+    if all(others):
         return Verdict(FAILS, reason)
-    matters = {1: "whether the page allocator may say no", 0: "the kind of element"}
-    return Verdict(DEPENDS, reason, on=" and ".join(matters[place] for place in matters if _decides(kept, place)))
+    return Verdict(DEPENDS, reason, on=what_decides(faults, (
+        "the kind of allocator", "whether the reserve is filled by the request that it is for")))
 
 
-def _decides(kept, place):
-    return any(kept[one] != kept[other] and one[1 - place] == other[1 - place] for one in kept for other in kept)
-
-
-def _told(rows):
-    """Schedules that finish, by page allocator; then whatever is of no use or lost, by kind."""
-    told = [f"over {name}, {sum(row[2] for row in rows if row[1] == name)} of "
-            f"{sum(row[3] for row in rows if row[1] == name)} schedules finish"
-            for name in dict.fromkeys(row[1] for row in rows)]
-    faults = {kind: [sum(row[place] for row in rows if row[0] == kind) for place in (4, 5, 6)]
-              for kind in dict.fromkeys(row[0] for row in rows)}
-    told += [f"of {served} elements from the pool of {kind}, {useless} are of no use and {lost} are lost"
-             for kind, (served, useless, lost) in faults.items() if useless or lost]
-    return "; ".join(told)
+def _told(rows, faults):
+    """Which kinds are as good as a slab cache; what the others lack; and what the end hangs on, whatever the kind."""
+    others = [fault for (kind, _), fault in faults.items() if kind != SLAB]
+    yield f"over {others.count(False)} of {len(others)} other kinds the pool does what it does over a slab cache"
+    for kind, filled in (each for each, fault in faults.items() if fault):
+        useless, lost = (sum(row[place] for row in rows if row[:2] == (kind, filled)) for place in (9, 10))
+        yield f"{kind} (filled {filled}): {useless} elements are of no use, {lost} are lost"
+    total = sum(row[3] for row in rows)
+    yield f"with memory left {sum(row[4] for row in rows)} of {total} schedules finish"
+    yield "with none left " + ", ".join(f"{sum(row[place] for row in rows)} over {name}"
+                                        for place, name in enumerate(ALLOCATORS, start=5))
 
 
 # == Kinds of allocator ==============================================================================
@@ -128,30 +151,61 @@ def _isa_pages(attempts):
     return _pages(attempts)._replace(usable=lambda page: page < DMA_PAGES, gfp=DMA)
 
 
-KINDS = {"pages": _pages, "low pages": _low_pages, "slab": _slab, "kmalloc": _kmalloc, "another pool": _pool,
-         "composite": _composite, "pages for ISA": _isa_pages}
+def _isa_pages_as_asked(attempts):
+    beneath = _isa_pages(attempts)
+    return beneath._replace(backing=ForDma(beneath.backing))
+
+
+class ForDma:
+    """Pages that an ISA card reaches, whoever asks: the alloc function that the pool of 2.5.1 did not have."""
+
+    explored = ("pages",)
+
+    def __init__(self, pages):
+        self.pages = pages
+
+    @might_sleep
+    async def alloc(self, gfp):
+        """Such a page; sleeps as the page allocator does."""
+        return await self.pages.alloc(gfp | DMA)
+
+    @never_sleeps
+    async def try_alloc(self, gfp):
+        """Such a page, or None."""
+        return await self.pages.try_alloc(gfp | DMA)
+
+    @never_sleeps
+    async def free(self, page):
+        """Back to the page allocator."""
+        await self.pages.free(page)
+
+
+SLAB, ISA = "slab", "pages for ISA"
+KINDS = {(SLAB, AS_ASKED): _slab, ("pages", AS_ASKED): _pages, ("low pages", AS_ASKED): _low_pages,
+         ("kmalloc", AS_ASKED): _kmalloc, ("another pool", AS_ASKED): _pool, ("composite", AS_ASKED): _composite,
+         (ISA, AS_ASKED): _isa_pages_as_asked, (ISA, FOR_ALL): _isa_pages}
 
 
 # == One run ========================================================================================
 
 
-def _run(kind, attempts, gfp, tasks, drawn, turns):
-    """(finished, elements served from the pool, elements of no use, units lost) of one schedule."""
+def run(kind, attempts, gfp, tasks, drawn, turns, left=False):
+    """The Run of one schedule, whose turns are `drawn`; left: with memory left beneath."""
     beneath = kind(attempts)
     before = beneath.out()
     pool, machine, useless = Mempool.create(ELEMENTS, beneath.backing), Machine(seed=0), []
-    taken = [(allocator, _all_of(allocator)) for allocator in beneath.used_up]
+    taken = [(allocator, _all_of(allocator)) for allocator in beneath.used_up if not left]
     for number in range(tasks):
         machine.spawn(f"task {number}", _user, pool, gfp | beneath.gfp, beneath.usable, useless)
     finished = _ends(machine, drawn, turns)
-    machine.close()
-    if not finished:
-        return False, _from_pool(pool), len(useless), 0
-    pool.resize(0)
     for allocator, elements in taken:
         for element in elements:
             allocator.free(element)
-    return True, _from_pool(pool), len(useless), beneath.out() - before
+    if not finished:
+        _ends(machine, drawn, turns)
+    machine.close()
+    pool.resize(0)
+    return Run(finished, sum(pool.served[rung] for rung in ("SKIM", "DRAIN")), len(useless), beneath.out() - before)
 
 
 def _ends(machine, drawn, turns):
@@ -177,19 +231,15 @@ def _all_of(allocator):
     return list(iter(lambda: allocator.try_alloc(0), None))
 
 
-def _from_pool(pool):
-    return sum(count for rung, count in pool.served.items() if rung in ("SKIM", "DRAIN"))
-
-
 M1 = Claim(
     name="M1", who="Ingo Molnar", words="mempool allows the use of non-SLAB allocators as the underlying allocator.",
-    question="Over which allocators does the same pool, unchanged, keep its promise when they have nothing left?",
+    question="Does the same pool, unchanged, do over every kind of allocator what it does over a slab cache, with "
+             "elements that can be used, and none lost?",
     molnar="A pool asks its allocator for an element and gives one back; what an element is does not concern it.",
     lahaise="What the pool promises is only what the allocator beneath lets it: pages and slabs would be enough.",
     experiment=experiment, judge=judge,
-    overturned_by="Page allocators that may say no, and elements that are filled in by the same request as they are "
-                  "taken by.",
-    overturning={"allocators": ("2.6.12, may say no",),
-                 "beneath": ("pages", "low pages", "slab", "kmalloc", "another pool", "composite")},
+    overturned_by="Only reserves that are filled by the same request as they are for: then no kind is worse off.",
+    overturning={"beneath": tuple(each for each in KINDS if each[1] == AS_ASKED)},
+    recorded={"tasks": (2, 3, 4, 5, 8, 12), "schedules": 6},
     history="mempool asks with NORETRY since 2005. The pool for ISA cards was filled with pages that such a card need "
             "not reach, in 2.5.1 and for years after (our reading of the source).")
