@@ -144,13 +144,17 @@ class Circle:
                 and self._shares() == self.kept)
 
     def _stands(self):
-        """Where everybody stands; together with what they share, that is the whole.  Found piece by piece."""
-        cpus, tasks = self.machine.cpus, self.machine.tasks
+        """Where everybody stands; together with what they share, that is the whole.
+
+        Found piece by piece, whoever can run before whoever sleeps: for that is what changes.
+        """
+        cpus = self.machine.cpus
         clocks = [cpu.clock for cpu in cpus if cpu.stack or cpu.ready]
+        awake = [task for cpu in cpus for task in cpu.stack + cpu.ready]
+        asleep = [task for task in self.machine.tasks if not task.finished and task not in awake]
         return chain([[clock - min(clocks) for clock in clocks],
-                      [[task.letter for task in cpu.stack + cpu.ready] for cpu in cpus],
-                      [task.finished for task in tasks]],
-                     map(_where, (task for task in tasks if not task.finished)))
+                      [(task.letter, task.cpu.number) for task in awake], [task.letter for task in asleep]],
+                     map(_where, awake + asleep))
 
     def _shares(self):
         """What the tasks share, and the answers of the world that are to come."""

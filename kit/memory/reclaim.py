@@ -119,7 +119,7 @@ class Vm:
 
     def _look_at(self, pages, scan, may_write):
         """As _scan, for these pages of the old end.  Most of the time of a machine that hangs is spent here."""
-        zones, to_young_end = scan.zones, self.cache.inactive.move_to_end
+        zones, droppable, to_young_end = scan.zones, self.cache.droppable, self.cache.inactive.move_to_end
         for page in pages:
             scan.left -= 1
             to_young_end(page.pfn)
@@ -129,7 +129,7 @@ class Vm:
                 scan.mapped_left -= 1
             elif may_write and (page.launder or page.dirty and not page.busy):
                 return page
-            elif page.droppable:
+            elif page.pfn in droppable:
                 scan.missing -= self.cache.drop(page)
             else:
                 continue
