@@ -43,6 +43,7 @@ def test_without_a_compiler_that_works_recorded_figures_are_judged_and_their_cpu
     evidence, verdict = CLAIMS["L4"].trial(0)
     assert {row[-1] for row in evidence.rows} == {pointer_trial.RECORDED_ON}
     assert verdict.word == DEPENDS
+    assert {CLAIMS["L4"].trial(0, much=much)[0] for much in (1.1, 2, 4)} == {evidence}
 
 
 def drift(cells):

@@ -5,7 +5,8 @@ run.  Compiled twice: as ever, and with retpolines, by which kernels have kept t
 where a call through a pointer goes, since such predictions could be abused (2018).
 
 Nanoseconds are another matter on every machine, and never the same twice.  So the evidence has only
-orders: as cheap as a direct call, or dearer, which is half as much again or more.  `figures` gives the
+orders: as cheap as a direct call, or dearer, which is half as much again or more; on the recorded CPU
+anything from a tenth more to four times as much gives the same orders.  `figures` gives the
 nanoseconds to whoever wants to see them.  Where there is no compiler, the figures recorded on one CPU
 are judged instead, and every row names that CPU.
 
@@ -28,7 +29,7 @@ FLAGS = {PLAIN: ([],), RETPOLINES: (["-mindirect-branch=thunk"], ["-mretpoline"]
 REACHED = {"pointer": "one function, by pointer", "two pointers": "two in turn, by pointer",
            "any pointer": "any of eight, by pointer", "branch": "one more branch, not taken"}
 BESIDE = {"two pointers": "two direct"}     # what a way is compared with, where it is not a direct call
-CHEAP, DEAR, MUCH = "as cheap", "dearer", 1.5
+CHEAP, DEAR = "as cheap", "dearer"
 SECONDS = 20        # that a compiler or the program may take before we do without it
 
 # Shortest of 40 rounds each, with seed 0, gcc 12.2 -O2, November 2026; in nanoseconds a call.
@@ -40,12 +41,15 @@ RECORDED = {
                  "any pointer": 7.608}}
 
 
-def experiment(seed, compiled=tuple(FLAGS), reached=tuple(REACHED), rounds=10):
-    """How each way to reach a function compares with a direct call; the seed draws the order of the eight."""
+def experiment(seed, compiled=tuple(FLAGS), reached=tuple(REACHED), rounds=10, much=1.5):
+    """How each way to reach a function compares with a direct call; the seed draws the order of the eight.
+
+    much: how many times as long as a direct call is dearer.
+    """
     measured, where = figures(seed, rounds), "this CPU"
     if not measured:
         measured, where = RECORDED, RECORDED_ON
-    rows = [(how, REACHED[way], _order(measured[how], way), where)
+    rows = [(how, REACHED[way], _order(measured[how], way, much), where)
             for how in compiled if how in measured for way in reached]
     return Evidence(("compiled", "reached", "beside direct calls", "measured on"), tuple(rows))
 
@@ -97,8 +101,8 @@ def _output(command):
     return done.stdout
 
 
-def _order(ns, way):
-    return DEAR if ns[way] >= MUCH * ns[BESIDE.get(way, "direct")] else CHEAP
+def _order(ns, way, much):
+    return DEAR if ns[way] >= much * ns[BESIDE.get(way, "direct")] else CHEAP
 
 
 def _factors(calls):
@@ -107,7 +111,6 @@ def _factors(calls):
     words = ("how it is compiled", "whether the CPU can predict where the call goes")
     return " and ".join(words[place] for place in (1, 0) if any(
         orders[one] != orders[other] for one in orders for other in orders if one[1 - place] == other[1 - place]))
-
 
 
 L4 = Claim(
