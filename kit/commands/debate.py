@@ -89,7 +89,7 @@ def _told(what, sentence):
 def _scoreboard(findings):
     rows = []
     for one in findings:
-        head = f"  {one.claim.name:3}  {one.claim.who}  {one.tried.split(':')[0]:14} "
+        head = f"  {one.claim.name:3}  {one.claim.who}  {one.tried.split(':')[0]:16}"
         rows.append(fill(f"{one.verdict.word} {one.verdict.on}".rstrip(), WIDTH, initial_indent=head,
                          subsequent_indent=" " * len(head)))
     return "\n".join(["scoreboard", *rows])
