@@ -3,7 +3,7 @@
     balance(story)      raises AssertionError with what is nowhere, or in two places, and these
 
 The places below are all there are.  What the drivers have taken is known from what tasks hold
-(traps.hold); and what a bio at a disk stands on must be held, for the disk still reads it.
+(traps.hold); and what a bio at a disk stands on must be held, for the disk still reads it, and in its reach.
 
 Left out: slabs that keep their own data elsewhere, which no vector of up to 16 pages needs.
 """
@@ -27,8 +27,10 @@ def balance(story):
             where = claims[allocator][thing]
             assert len(where) == 1 and thing in things, (
                 f"{thing} of {name_of(allocator)} is with {' and with '.join(where) or 'nobody'}")
+    limit = story.setting.lowmem if "bounce" in story.setting.stack else story.pages.zones[-1].end
     for disk in story.disks:
         for bio, _ in disk.disk.waiting:
+            assert max(bio.pages) < limit, f"{disk.name} is asked for a page that it cannot reach"
             for allocator, thing in stands_on(story, bio):
                 assert claims[allocator][thing] == ["a task"], (
                     f"{disk.name} has yet to read {thing} of {name_of(allocator)}, which was given back")

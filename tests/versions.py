@@ -40,8 +40,10 @@ class Versions:
         failed = self.serves(bio)
         while isinstance(bio, Bio):
             bio = getattr(bio.owner, "bio", bio.owner)
-        if not failed and hasattr(bio, "key"):      # a page of the cache, then, and not somebody's own
-            self.on_disk[bio.key] = self.under_way[bio.key]
+        if hasattr(bio, "key"):         # a page of the cache, then, and not somebody's own
+            assert bio.key in self.under_way, f"a disk serves a write of {bio} that is over"
+            if not failed:
+                self.on_disk[bio.key] = self.under_way[bio.key]
         return failed
 
     def drop(self, page):

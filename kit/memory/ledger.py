@@ -133,10 +133,9 @@ class Ledger:
 
     @might_sleep
     async def pin_or_wait(self, page):
-        """As pin; sleeps until the promise can do without the page.  True, or False if it was dropped meanwhile."""
+        """As pin; sleeps until the promise can do without the page, or until the page was dropped for it."""
         while page in self.lent and not self.pin(page):
             await self.wait_for_change(lambda: page not in self.lent or self._could_pin(page))
-        return page not in self.lent
 
     def became_free(self, zone, page, order):
         """The zone got a block back."""
