@@ -72,7 +72,7 @@ def test_an_element_that_is_lost_is_counted_even_where_tasks_do_not_end():
 def test_the_wrong_reserve_is_told():
     verdict = M1.trial(0, beneath=((SLAB, AS_ASKED), (ISA, AS_ASKED), (ISA, FOR_ALL)), schedules=1)[1]
     assert (verdict.word, verdict.on) == (DEPENDS, "whether the reserve is filled by the request that it is for")
-    assert "pages for ISA (filled for all)" in verdict.because
+    assert "pages for ISA (filled with GFP_KERNEL)" in verdict.because
 
 
 SAME = (2, 0, 2), (0, 0)

@@ -14,6 +14,7 @@ from kit.debate.idle_trial import (
     gained,
     hit_rate,
     in_models,
+    listed,
     machine_with,
     never_touched,
     what_decides,
@@ -91,9 +92,13 @@ def test_l3_can_come_out_every_way(table, word, on):
 
 def test_what_decides_are_pairs_that_differ_in_that_alone():
     words = ("first", "second")
-    assert what_decides({(1, 1): True, (1, 2): False}, words) == "second"
-    assert what_decides({(1, 1): True, (2, 2): False}, words) == "", "they differ in both"
-    assert what_decides({(1, 1): True, (1, 2): False, (2, 1): False}, words) == "first and second"
+    assert what_decides({(1, 1): True, (1, 2): False}, words) == ["second"]
+    assert what_decides({(1, 1): True, (2, 2): False}, words) == [], "they differ in both"
+    assert what_decides({(1, 1): True, (1, 2): False, (2, 1): False}, words) == ["first", "second"]
+
+
+def test_words_are_listed_as_english_does():
+    assert [listed(list("abc"[:count])) for count in range(4)] == ["", "a", "a and b", "a, b and c"]
 
 
 def l10(found, writes=(), apart=0.0):

@@ -11,7 +11,7 @@ release (2.5.1 does not say no to a task that may wait, and knows no NORETRY), o
 which mempool asks since 2005, and on how many tasks share the four elements.  A run that has not ended
 after so many turns counts as not finished: a task that is not told no goes round for ever.  Then the
 others give their memory back, so that it can end, and what is lost can be counted.  A reserve is filled by
-the request that it is for ("as asked"), or with GFP_KERNEL whatever it is for, as in 2.5.1 ("for all").
+the request that it is for ("as asked"), or with GFP_KERNEL whatever it is for, as in 2.5.1.
 
 Left out: reclaim, which would find nothing here, and with it the OOM killer: where tasks go round for
 ever here, Linux also killed (2002).
@@ -22,7 +22,7 @@ from random import Random
 from typing import NamedTuple
 
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
-from kit.debate.idle_trial import what_decides
+from kit.debate.idle_trial import listed, what_decides
 from kit.drivers.composite import Composite, part_of
 from kit.gfp import DMA, GFP_NOIO, NORETRY
 from kit.machine.core import Deadlock, Machine, NoEnd
@@ -37,7 +37,7 @@ ELEMENTS, LOW_PAGES, DMA_PAGES, PLENTY = 4, 48, 8, "some left"
 ALLOCATORS = {f"{release}{asked}": (attempts, GFP_NOIO | flag)
               for release, attempts in (("2.5.1", LINUX_2_5_1), ("2.6.12", LINUX_2_6_12))
               for asked, flag in (("", 0), (" with NORETRY", NORETRY))}
-AS_ASKED, FOR_ALL = "as asked", "for all"
+AS_ASKED, FOR_ALL = "as asked", "GFP_KERNEL"
 COLUMNS = ("beneath", "filled", "tasks", "schedules", PLENTY, *ALLOCATORS, "no use", "lost")
 
 
@@ -86,8 +86,8 @@ def judge(evidence):
         return Verdict(HOLDS, reason)
     if all(others):
         return Verdict(FAILS, reason)
-    return Verdict(DEPENDS, reason, on=what_decides(faults, (
-        "the kind of allocator", "whether the reserve is filled by the request that it is for")))
+    return Verdict(DEPENDS, reason, on=listed(what_decides(faults, (
+        "the kind of allocator", "whether the reserve is filled by the request that it is for"))))
 
 
 def _told(rows, faults):
@@ -96,7 +96,7 @@ def _told(rows, faults):
     yield f"over {others.count(False)} of {len(others)} other kinds the pool does what it does over a slab cache"
     for kind, filled in (each for each, fault in faults.items() if fault):
         useless, lost = (sum(row[place] for row in rows if row[:2] == (kind, filled)) for place in (9, 10))
-        yield f"{kind} (filled {filled}): {useless} elements are of no use, {lost} are lost"
+        yield f"{kind} (filled with {filled}): {useless} elements are of no use, {lost} are lost"
     total = sum(row[3] for row in rows)
     yield f"with memory left {sum(row[4] for row in rows)} of {total} schedules finish"
     yield "with none left " + ", ".join(f"{sum(row[place] for row in rows)} over {name}"

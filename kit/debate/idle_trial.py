@@ -38,7 +38,7 @@ from kit.memory.zones import MB, Pages, Zone
 
 NEVER, FOUND = "never touched", "found"
 RECORDINGS = ("build", "archive", "journal")
-COLUMNS = ("share", "in which world", "kept back", "stays put", "nothing", "mempool", "reservation", "apart")
+COLUMNS = ("what share is", "in which world", "kept back", "stays put", "nothing", "mempool", "reservation", "apart")
 MANY = 0.5          # many are never touched: more than half
 NOISE = 0.005       # less than one page of the smallest model, and more than other draws make (tests)
 SAME = 0.02         # two models may be so far apart: a share of few pages is seldom a whole number of them
@@ -77,9 +77,9 @@ def judge(evidence):
         return Verdict(HOLDS, reason)
     if not any(better.values()) or many and not any(many.values()):
         return Verdict(FAILS, reason)
-    on = (what_decides(many, ("who asks", "how much is refused")),
-          what_decides(better, ("the size of the files", "the share kept back", "how much of them may be dropped")))
-    return Verdict(DEPENDS, reason, on=" and ".join(filter(None, on)))
+    return Verdict(DEPENDS, reason, on=listed(
+        what_decides(many, ("who asks", "how much is refused"))
+        + what_decides(better, ("the size of the files", "the share kept back", "how much of them may be dropped"))))
 
 
 def _told(untouched, gains):
@@ -99,9 +99,14 @@ def gained(nothing, mempool, reservation):
 
 def what_decides(outcome, words):
     """Those of the factors, `words` by place, that alone make a difference between two keys of `outcome`."""
-    return " and ".join(word for place, word in enumerate(words) if any(
+    return [word for place, word in enumerate(words) if any(
         outcome[one] != outcome[other] and one[:place] + one[place + 1:] == other[:place] + other[place + 1:]
-        for one in outcome for other in outcome))
+        for one in outcome for other in outcome)]
+
+
+def listed(words):
+    """The words as English lists them: "this, that and the other"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 # == What is never touched ==========================================================================

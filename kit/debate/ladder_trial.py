@@ -19,7 +19,7 @@ from random import Random
 
 from kit import trace
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
-from kit.debate.idle_trial import what_decides
+from kit.debate.idle_trial import listed, what_decides
 from kit.gfp import GFP_NOIO
 from kit.locks import WaitQueue
 from kit.machine.core import MILLISECOND, Deadlock, Machine, NoEnd
@@ -104,7 +104,7 @@ def judge(evidence):
     if all(beaten.values()):
         return Verdict(FAILS, f"everywhere some other ladder is better; {reason}")
     if any(beaten.values()):
-        return Verdict(DEPENDS, reason, on=what_decides(beaten, ("the allocator beneath",)))
+        return Verdict(DEPENDS, reason, on=listed(what_decides(beaten, ("the allocator beneath",))))
     return Verdict(HOLDS, reason)
 
 
@@ -175,7 +175,7 @@ def _run(drawn, beneath, ladder, turns, loads):
 M3 = Claim(
     name="M3", who="Ingo Molnar", words="mempool handles allocation in a more deadlock-avoidance-aware way",
     question="Does the ladder of five levels end where the allocator alone does not, or sooner and with less sleep; "
-             "and is no ladder with a rung less, or in another order, better anywhere?",
+             "and is no ladder with a rung less, or in another order, better anywhere? (Table: turns / sleeps.)",
     molnar="Each rung is tried before a worse one: nobody sleeps while half of the pool can be spared, and the last "
            "element is there for whoever finds nothing else.",
     lahaise="It is a second set of rules on top of the allocator's own, and where these two disagree it hangs.",

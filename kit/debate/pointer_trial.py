@@ -28,7 +28,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
-from kit.debate.idle_trial import what_decides
+from kit.debate.idle_trial import listed, what_decides
 
 PLAIN, RETPOLINES = "as ever", "with retpolines"
 FLAGS = {PLAIN: ([],), RETPOLINES: (["-mindirect-branch=thunk"], ["-mretpoline"])}     # of gcc, of clang
@@ -73,8 +73,8 @@ def judge(evidence):
     reason += "; not dearer: " + ", ".join(f"{row[1]} ({row[0]}, {row[-1]})" for row in never) if never else ""
     if len(set(orders.values())) == 1:
         return Verdict(HOLDS if DEAR in orders.values() else FAILS, reason)
-    return Verdict(DEPENDS, reason, on=what_decides(orders, (
-        "how it is compiled", "whether the call goes where the last one went", "the CPU", "what counts as dearer")))
+    return Verdict(DEPENDS, reason, on=listed(what_decides(orders, (
+        "how it is compiled", "whether the call goes where the last one went", "the CPU", "what counts as dearer"))))
 
 
 def figures(seed=0, rounds=10):
@@ -129,4 +129,4 @@ L4 = Claim(
     recorded={"rounds": 40},
     history="From Molnar's figures (calls a second, 15 December 2001) we compute 24.7 ns through one pointer and 24.3 "
             "directly; with two in turn 36.5 and 32.5. In 2018 retpolines came: in kernels built with them no call "
-            "through a pointer is predicted. Since 5.10 (2020) there are static calls; mempool's own is a pointer still.")
+            "through a pointer is predicted. Since 5.10 (2020) there are static calls; mempool's is a pointer still.")
