@@ -218,6 +218,21 @@ def dropped_while_somebody_waits_for_it(machine):
 
     machine.spawn("A", holds)
     machine.spawn("B", takes)
+    return cache.ledger.check
+
+
+def everybody_asks_first(machine):
+    """Two tasks want to change a page that is promised, in two ways; another gives the promise up."""
+    reservation, cache, page = one_clean_page(reserved=2)
+
+    async def gives_up():
+        await step("work")
+        reservation.release()
+
+    machine.spawn("A", cache.dirty_page, page)
+    machine.spawn("B", cache.map, page)
+    machine.spawn("C", gives_up)
+    return cache.ledger.check
 
 
 def two_lock_a_promised_page(machine):
@@ -248,6 +263,7 @@ def two_lock_a_promised_page(machine):
 
 # == The mutants ===================================================================================
 
+asks = partial(in_many_orders, everybody_asks_first)
 locks = partial(in_many_orders, two_lock_a_promised_page)
 holds = partial(in_many_orders, dropped_while_somebody_waits_for_it)
 waits_for_memory = partial(in_many_orders, somebody_waits_for_memory)
@@ -261,6 +277,11 @@ MUTANTS = [
     (pagecache, "if not page.busy:       #", "if True:       #",
      locks, "two have the page locked"),
     (pagecache, "await self._may_stay(page)\n            if not", "if not", locks, "promised"),
+    (pagecache, "await self._may_stay(page)\n        self._set(page, dirty=True)", "self._set(page, dirty=True)",
+     asks, "promised"),
+    (pagecache, "await self._may_stay(page)\n        self._set(page, mapped=True)", "self._set(page, mapped=True)",
+     asks, "promised"),
+    (pagecache, "await self._may_stay(page)\n        if self.cached", "if self.cached", holds, "promised"),
     (pagecache, "self.ledger.call_in(page.pfn)", "pass",
      promises_are_kept, "overlaps|miscounted"),
     # The ledger.

@@ -8,13 +8,15 @@ from rewriting import line_of, tells_the_harm
 from test_driver_mutants import in_many_orders
 
 from kit.gfp import GFP_KERNEL, GFP_NOIO
-from kit.machine.core import MICROSECOND, Machine, NoEnd
+from kit.locks import WaitQueue
+from kit.machine.core import MICROSECOND, SECOND, Machine, NoEnd
 from kit.machine.disk import Disk
 from kit.memory import lru, pagecache, reclaim
+from kit.memory.kmalloc import CacheChain
 from kit.memory.pagecache import PageCache
 from kit.memory.reclaim import NRSYNC, SWAP_CLUSTER_MAX, Vm, flusher, kswapd
 from kit.memory.zones import Pages, Zone
-from kit.traps import step, yield_cpu
+from kit.traps import sleep, step, yield_cpu
 
 # == Stories: each raises something when there is harm ==============================================
 
@@ -22,13 +24,14 @@ from kit.traps import step, yield_cpu
 class Memory:
     """Pages, their cache and a disk; every page of the cache is `prepare`d."""
 
-    def __init__(self, pages=64, highmem=0, prepare=lambda cache, page: None, pages_min=0, machine=None, **options):
+    def __init__(self, pages=64, highmem=0, prepare=lambda cache, page: None, pages_min=0, machine=None,
+                 service_ns=50 * MICROSECOND, **options):
         zones = [Zone("NORMAL", 0, pages, pages_min=pages_min, max_order=4)]
         if highmem:
             zones.append(Zone("HIGHMEM", pages, highmem, pages_min=pages_min, max_order=4))
         self.machine = machine or Machine(step_ns=MICROSECOND)
         self.pages = Pages(zones=zones)
-        self.disk = Disk(self.machine, "disk", 50 * MICROSECOND)
+        self.disk = Disk(self.machine, "disk", service_ns)
         self.cache = PageCache(self.pages, writepage=self.writepage)
         self.vm = Vm(self.pages, self.cache, **options)
         self.most = 0       # pages under write-out at once
@@ -214,6 +217,40 @@ def asleep_for_a_reason(daemon, vm):
     assert not daemon.asleep or daemon.request.queue is not vm.kswapd_wait or vm.balanced, "kswapd sleeps"
 
 
+def kswapd_rests():
+    """Nothing can be freed, and somebody asks for it again and again: kswapd tries once a second."""
+    memory = Memory(prepare=lambda cache, page: cache.hold(page))
+    zone, = memory.pages.zones
+
+    async def asks():
+        for _ in range(200):
+            zone.need_balance = True
+            memory.pages.wake_kswapd()
+            await step("is there a page?")
+        with never.queued():
+            await sleep(never, timeout=5 * SECOND)
+
+    never = WaitQueue("never")
+    memory.machine.spawn("kswapd", kswapd, memory.vm, daemon=True)
+    memory.machine.spawn("A", asks)
+    memory.machine.run(turns=2_000)
+    assert memory.vm.rounds == 2, "kswapd does not rest"
+
+
+def slabs_go_first():
+    """Slabs without an object in use are enough, so that no page of the cache is dropped."""
+    memory = Memory(pages=16, cluster=1)
+    for page in list(memory.cache.cached.values())[:4]:
+        memory.cache.drop(page)
+    chain = memory.vm.slabs = CacheChain(memory.pages)
+    objects = chain.create("bio", 3_000, limit=0)
+    for each in [objects.take(), objects.take()]:
+        objects.put(each)
+    objects.grown_lately = False
+    assert memory.vm.try_to_free(memory.pages.zones, GFP_KERNEL) == 1
+    assert len(memory.cache) == 12, "pages of the cache were dropped, and slabs were enough"
+
+
 async def make_seventy_percent_dirty(memory):
     await step("let the flusher fall asleep")
     await step("let the flusher fall asleep")
@@ -233,7 +270,7 @@ def who_makes_much_dirty_helps():
 
 def the_flusher_writes_down_to_forty_percent():
     """Somebody made more than sixty percent dirty, and waited once; then nobody asks for anything."""
-    memory = Memory(pages=256)
+    memory = Memory(pages=256, service_ns=MICROSECOND)
     memory.machine.spawn("flusher", flusher, memory.vm, daemon=True)
     memory.machine.spawn("A", make_seventy_percent_dirty, memory)
     memory.machine.run()
@@ -241,6 +278,7 @@ def the_flusher_writes_down_to_forty_percent():
         memory.machine.spawn("idle", idle)
         memory.machine.run(turns=6_000)
     assert memory.vm.percent_dirty <= 40, "nobody writes what is dirty"
+    assert memory.vm.percent_dirty > 25, "all is written, though nobody needs it"
 
 
 async def idle():
@@ -283,6 +321,13 @@ MUTANTS = [
      who_makes_much_dirty_helps, "does not help"),
     (reclaim, "await self.wait_for_some()\n            self.flusher", "self.flusher",
      who_makes_much_dirty_helps, "does not wait"),
+    (reclaim, "if not wrote or vm.percent_dirty <= vm.start_flushing:", "if not wrote:",
+     the_flusher_writes_down_to_forty_percent, "all is written"),
+    (reclaim, """                    zone.need_balance = False
+                    with""", "                    with", kswapd_rests, "does not rest"),
+    (reclaim, "await sleep(self.kswapd_rest, SECOND)", "pass", kswapd_rests, "does not rest"),
+    (reclaim, "if self.slabs is not None and self.slabs.reap() >= missing:", "if False:",
+     slabs_go_first, "slabs were enough"),
     (reclaim, "self.flusher_wait.wake_all()", "pass",
      the_flusher_writes_down_to_forty_percent, "nobody writes"),
     # The page cache.
