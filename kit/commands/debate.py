@@ -34,8 +34,7 @@ def run(args):
     seeds, status = range(20 if args.record else 2), 0
     with _workers(args.jobs) as executor:
         try:
-            findings = hear(args.claims, seeds, args.record, executor,
-                            lambda trials, total: bar(trials, total=total, unit=" trials", desc="trying"))
+            findings = hear(args.claims, seeds, args.record, executor, _with_a_bar)
         except BrokenOff as broken:
             for worker in multiprocessing.active_children():
                 worker.terminate()
@@ -46,6 +45,10 @@ def run(args):
     if findings:
         print(json.dumps([_as_dict(one) for one in findings], indent=1) if args.json else _as_text(findings))
     return status
+
+
+def _with_a_bar(trials, total):
+    return bar(trials, total=total, unit=" trials", desc="trying", smoothing=0)    # no two claims take the same time
 
 
 def _workers(jobs):
