@@ -158,6 +158,21 @@ def somebody_waits_for_memory(machine):
     machine.spawn("B", pages.free, held[0])
 
 
+def somebody_waits_for_a_write(machine):
+    """All memory is dirty or promised; one task wants a page, and the end of a write makes one clean."""
+    pages = Pages(zones=[Zone("NORMAL", 0, 1, pages_min=0, max_order=0)])
+    cache = PageCache(pages)
+    Ledger(pages)
+    cache.lend_to(pages.ledger)
+    page = cache.insert("a", pages.take())
+    cache.release(page)
+    cache.unlock(page)
+    pages.ledger.pin(page.pfn)
+    cache._set(page, writing=True)
+    machine.spawn("A", pages.alloc, GFP_KERNEL)
+    machine.interrupt("disk", cache.end_write, page)
+
+
 def two_wait_for_memory(machine):
     """One waits for two pages in a row, the other for one; one comes free."""
     pages = Pages(zones=[Zone("NORMAL", 0, 4, pages_min=0, max_order=2)])
@@ -267,6 +282,7 @@ asks = partial(in_many_orders, everybody_asks_first)
 locks = partial(in_many_orders, two_lock_a_promised_page)
 holds = partial(in_many_orders, dropped_while_somebody_waits_for_it)
 waits_for_memory = partial(in_many_orders, somebody_waits_for_memory)
+waits_for_a_write = partial(in_many_orders, somebody_waits_for_a_write)
 two_wait = partial(in_many_orders, two_wait_for_memory)
 gives_up = partial(in_many_orders, a_reservation_is_given_up)
 
@@ -297,6 +313,8 @@ MUTANTS = [
      waits_for_memory, "deadlock"),
     (ledger, "self.available[zone.name].add(page, order)\n        self.changed()",
      "self.available[zone.name].add(page, order)", waits_for_memory, "deadlock"),
+    (ledger, "self._available_at(page).add(page)\n        self.changed()", "self._available_at(page).add(page)",
+     waits_for_a_write, "deadlock"),
     (ledger, "self.wait.wake_all()", "self.wait.wake_one()", two_wait, "deadlock"),
     (ledger, "while page in self.lent and not self.pin(page):",
      "if page in self.lent and not self.pin(page):", locks, "promised"),
