@@ -170,7 +170,7 @@ def test_in_a_squeeze_many_cpus_meet_at_the_lock_of_a_pool_that_beneath_would_ne
 
 
 @pytest.mark.parametrize("in_alloc, in_free, waits, word", [
-    (0, 0, (5, 60), HOLDS), (0, 1, (5, 60), DEPENDS), (1, 1, (5, 60), FAILS), (0, 0, (5, 90), DEPENDS),
+    (0, 0, (5, 60), HOLDS), (0, 1, (5, 60), FAILS), (1, 1, (5, 60), FAILS), (0, 0, (5, 90), DEPENDS),
     (0, 0, (50, 90), FAILS)])
 def test_m4_counts_both_calls_and_wants_the_pool_to_scale(in_alloc, in_free, waits, word):
     rows = [(f"bios 0% refused, {cpus} CPUs", in_alloc, in_free, 0, 100, 100, waiting, without)
@@ -178,6 +178,14 @@ def test_m4_counts_both_calls_and_wants_the_pool_to_scale(in_alloc, in_free, wai
     pressed = ("bios 10% refused, 64 CPUs", 9, 9, 9, 100, 100, 99, 1)
     verdict = M4.judge(Evidence(("memory", *"1234567"), (*rows, pressed)))
     assert verdict.word == word and "bios 10% refused, 64 CPUs" in verdict.because
+
+
+def test_m4_does_not_choose_what_is_normal():
+    rows = [(f"pages {memory}, 4 CPUs", touched, 0, 0, 100, 100, 5, 5)
+            for memory, touched in (("free", 0), ("clean", 6))]
+    for order in (rows, rows[::-1]):
+        verdict = M4.judge(Evidence(("memory", *"1234567"), tuple(order)))
+        assert (verdict.word, verdict.on) == (DEPENDS, "what the memory holds in the normal case")
 
 
 @pytest.mark.parametrize("counted, waiting, word", [

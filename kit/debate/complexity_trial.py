@@ -18,8 +18,8 @@ from inspect import unwrap
 
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
 from kit.debate.contention import LOCK_NS, is_of_a_higher_order, measure, setting, settings, stretch, with_lists
-from kit.debate.executed import branches, places
-from kit.debate.kept_back import KEPT, RELEASES, WAYS, World
+from kit.debate.executed import branches
+from kit.debate.kept_back import KEPT, LEDGERS, RELEASES, WAYS, World
 from kit.gfp import GFP_KERNEL
 from kit.memory.zones import MB, Zone
 
@@ -27,6 +27,7 @@ OUTSIDER, USER = "branches, an outsider", "branches, a user"
 TURNS, TOUCHES = "turns, 100 calls", "looks, 100 calls"
 WAITING, DEAR = "waiting, %", "same, dear looks"
 LEFT, USED = f"left of {KEPT} pages", "of them of use meanwhile"
+FLAGS_OF_POOLS = {"HIGH", "NOMEMALLOC"}     # that came, or came back, because of what mempool did (2002, 2005)
 STRETCHES = 2   # of the recording, for the branches
 CALLS = 2       # that are counted together: an allocation and its free
 
@@ -39,11 +40,10 @@ LAYERS = (*(f"kit.memory.{name}" for name in ("mempool", "ledger", "availability
 
 
 def experiment_beneath(seed, releases=tuple(RELEASES)):
-    """What an outsider goes through, and the places in the allocators that know who keeps memory back."""
+    """What an outsider goes through, and the attempts of the page allocator that know who keeps memory back."""
     rows = [(f"{OUTSIDER}, {release}", *(_outsider(way, release) for way in WAYS)) for release in releases]
-    hiding, ledger = places("hidden", LAYERS[-1:]), places("ledger", ALLOCATORS)
-    rows += [(f"places that know, {release}", 0, _attempts_that_say("NOMEMALLOC", RELEASES[release]), hiding, ledger,
-              ledger) for release in releases]
+    rows += [(f"attempts that know, {release}", *(_attempts_that_know(way, release) for way in WAYS))
+             for release in releases]
     return Evidence(("in the allocators", *WAYS), tuple(rows))
 
 
@@ -72,11 +72,13 @@ def _in_all_releases(changed, evidence):
     return {label.split(", ")[-1] for label in changed} == releases
 
 
-def _attempts_that_say(word, release):
-    """How many attempts of a release look at a flag."""
-    functions = [unwrap(getattr(function, "args", [function])[0])       # the function inside a zone walk
-                 for attempt in release.once + release.again for function in (attempt.do, attempt.applies) if function]
-    return sum(word in function.__code__.co_names for function in functions)
+def _attempts_that_know(way, release):
+    """How many attempts look at what stands in them for the sake of those who keep memory back."""
+    attempts = LEDGERS[way].attempts if way in LEDGERS else RELEASES[release]
+    names = FLAGS_OF_POOLS if way == "mempool" else {"ledger", "hidden"}
+    parts = [part for attempt in attempts.once + attempts.again for part in (attempt.do, attempt.applies) if part]
+    functions = [unwrap(getattr(part, "args", [part])[0]) for part in parts]        # the function inside a zone walk
+    return sum(bool(names & {*function.__code__.co_names}) for function in functions)
 
 
 # == L7: what one allocation costs ===================================================================
@@ -162,8 +164,8 @@ M5 = Claim(
     experiment=experiment_beneath, judge=judge_beneath, seeded=False,
     overturned_by="To look at the allocators of 2001 alone: then nothing in them knows of a pool.",
     overturning={"releases": ("2.5.1",)},
-    history="In 2005 the page allocator got a flag for mempool's sake: posted as __GFP_MEMPOOL, merged as "
-            "__GFP_NOMEMALLOC.")
+    history="In July 2002 the page allocator got the flag HIGH back, since mempool's first attempt dug into the "
+            "reserve of interrupts; in 2005 another one: posted as __GFP_MEMPOOL, merged as __GFP_NOMEMALLOC.")
 
 L7 = Claim(
     name="L7", who="Ben LaHaise", words="1 additional branch for the uncommon case that reservations adds is far, far "

@@ -19,13 +19,6 @@ def branches(modules, call):
     return _reached({import_module(name).__file__: _branch_lines(name) for name in modules}, call)
 
 
-def places(word, modules):
-    """How many lines of code in these modules say `word`; imports, docstrings and comments do not count."""
-    return sum(len({node.lineno for node in ast.walk(_tree(name))
-                    if isinstance(node, ast.Name) and node.id == word
-                    or isinstance(node, ast.Attribute) and node.attr == word}) for name in modules)
-
-
 def _reached(lines, call):
     """How often these lines, by file, are reached while `call()` runs."""
     count = 0

@@ -6,8 +6,8 @@
     counted     a ledger promises pages, but asks at the grant alone
     waiting     a ledger promises pages, and whoever takes some asks it first: the design of the mail
 
-Whoever needs them, a *user*, climbs the pool's ladder; in the last three it asks as anybody would, then
-takes what is kept, then waits as anybody would.
+Whoever needs them, a *user*, climbs the pool's ladder; in the last three likewise, it asks as anybody
+would, then takes what is kept while that is more than half, then reclaims or waits as anybody would.
 
 Both rivals have their best case.  The pool's is the ladder of the mail.  A ledger keeps its books by
 zone, so the zone's lock protects them: where that is held anyway, a look into them is no turn more, and
@@ -19,7 +19,7 @@ from itertools import islice
 from kit import traps
 from kit.debate.hiding import Hiding
 from kit.gfp import GFP_NOIO, PF_MEMALLOC
-from kit.memory.attempts import LINUX_2_5_1, LINUX_2_6_12
+from kit.memory.attempts import JULY_2002, LINUX_2_5_1, LINUX_2_6_12
 from kit.memory.failing import Failing, seeded
 from kit.memory.ledger import COUNTED, WAITING, Ledger
 from kit.memory.mempool import Mempool
@@ -32,7 +32,7 @@ from kit.traps import PROMPT, call_as, might_sleep, never_sleeps, step, yield_cp
 
 WAYS = ("nothing", "mempool", "hidden", "counted", "waiting")
 LEDGERS = {"counted": COUNTED, "waiting": WAITING}
-RELEASES = {"2.5.1": LINUX_2_5_1, "2.6.12": LINUX_2_6_12}
+RELEASES = {"2.5.1": LINUX_2_5_1, "July 2002": JULY_2002, "2.6.12": LINUX_2_6_12}
 KEPT = 16       # pages that are kept back
 BIO_BYTES = 192
 BATCH = 16      # pages that go to and from a CPU's list at once, in 2.5.45 and a zone of 256 MB or more
@@ -152,9 +152,11 @@ class World:
         return await self.pages.alloc(GFP_NOIO) if page is None else page
 
     def _kept_back(self):
-        if self.way == "hidden":
-            return self.zone.buddy.take_hidden()
-        return self.reservation.take() if self.reservation.left[0] else None
+        """One of the upper half, as in SKIM; then rather reclaim."""
+        left = self.zone.buddy.hidden if self.way == "hidden" else self.reservation.left[0]
+        if left <= KEPT // 2:
+            return None
+        return self.zone.buddy.take_hidden() if self.way == "hidden" else self.reservation.take()
 
     @never_sleeps
     async def free(self, page):

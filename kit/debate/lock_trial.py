@@ -1,8 +1,8 @@
 """lock_trial: M4, how often a pool's lock is taken, and whether the pool scales as the allocator beneath.
 
 The claim speaks of the normal case, and whoever judges could choose what is normal.  So how short memory
-is is swept, for pages by what memory holds, for bios by the share of requests that are refused beneath;
-what comes first counts as the normal case, and what pressure makes of it stands below.  Free is counted
+is is swept, for pages by what memory holds, for bios by the share of requests that are refused beneath.
+Normal is all that nobody is made to refuse, and what pressure makes of it stands below.  Free is counted
 as well as alloc: a pool that is not full takes its lock there, and alloc alone would flatter it.  And
 never to touch a lock is not all that was claimed: with the pool, CPUs must wait for one another no more
 than without.  contention.py says what they do meanwhile.
@@ -29,42 +29,41 @@ def _row(run, load, seed, at, lock_ns):
 
 
 def judge(evidence):
-    """In the normal case: no lock in either call, and waiting of no higher order than without the pool?"""
-    normal = _normal(evidence)
-    in_alloc, in_free = (max(row[place] for row in normal) for place in (1, 2))
-    waits = [row[0] for row in normal if is_of_a_higher_order(row[6], row[7])]
-    reason = (f"with {' and '.join(dict.fromkeys(_sort(row) for row in normal))}, 100 calls take the pool's lock up to "
-              f"{in_alloc:.3g} times in alloc and {in_free:.3g} times in free, and CPUs wait by a higher order than "
-              f"without the pool in {len(waits)} of {len(normal)} rows{_pressed(evidence, normal)}")
-    if in_alloc and in_free or len(waits) == len(normal):
+    """While nobody is made to refuse: no lock in either call, and waiting of no higher order than without the pool?"""
+    calm = [row for row in evidence.rows if not row[0].startswith("bios") or " 0% refused" in row[0]]
+    touched, waits = [row for row in calm if row[1] + row[2]], [row for row in calm if _waits_more(row)]
+    reason = f"{_told('while nothing is refused beneath', calm)}{_told('; else', _without(evidence.rows, calm))}"
+    if not touched and not waits:
+        return Verdict(HOLDS, reason)
+    if len(touched) == len(calm) or len(waits) == len(calm):
         return Verdict(FAILS, reason)
-    if in_alloc or in_free:
-        return Verdict(DEPENDS, reason, on="which of the two calls one counts")
-    if waits:
+    if not touched:
         return Verdict(DEPENDS, reason, on="how many CPUs there are and how often they ask")
-    return Verdict(HOLDS, reason)
+    where = {_sort(row) for row in calm if row not in touched} - {_sort(row) for row in touched}
+    return Verdict(DEPENDS, reason, on="what the memory holds in the normal case" if where else
+                   "how many CPUs there are and how often they ask")
 
 
-def _normal(evidence):
-    """The rows of each load whose memory is as in its first row."""
-    first = {}
-    for row in evidence.rows:
-        first.setdefault(_sort(row).split()[0], _sort(row))
-    return [row for row in evidence.rows if _sort(row) in first.values()]
+def _told(when, rows):
+    """How often the pool's lock is taken, and what becomes of the waiting, where that is worst."""
+    if not rows:
+        return ""
+    most, slow = max(rows, key=lambda row: row[1] + row[2]), max(rows, key=lambda row: row[6] - row[7])
+    return (f"{when}, 100 calls take the pool's lock up to {most[1]:.3g} times in alloc and {most[2]:.3g} in free "
+            f"({most[0]}); waiting takes at worst {slow[6]:.2g} % of the time where it takes {slow[7]:.2g} % without "
+            f"the pool ({slow[0]})")
+
+
+def _waits_more(row):
+    return is_of_a_higher_order(row[6], row[7])
+
+
+def _without(rows, some):
+    return [row for row in rows if row not in some]
 
 
 def _sort(row):
     return row[0].split(",")[0]
-
-
-def _pressed(evidence, normal):
-    """What pressure makes of it, where that is worst."""
-    pressed = [row for row in evidence.rows if row not in normal]
-    if not pressed:
-        return ""
-    most, worst = max(pressed, key=lambda row: row[1] + row[2]), max(pressed, key=lambda row: row[6] - row[7])
-    return (f".  Else up to {most[1]:.3g} in alloc and {most[2]:.3g} in free ({most[0]}), and {worst[6]:.2g} % of the "
-            f"time goes by in waiting where it was {worst[7]:.2g} % ({worst[0]})")
 
 
 M4 = Claim(
@@ -76,8 +75,9 @@ M4 = Claim(
     lahaise="A pool matters only under pressure, and there every alloc and every free goes through one lock for all "
             "CPUs.",
     experiment=experiment, judge=judge,
-    overturned_by="To call a memory full of clean pages the normal case: when many CPUs ask at once, kswapd is late.",
-    overturning={"memory": (0.0,), "refused": (0.1,)},
+    overturned_by="Memory that is free in the normal case; where it is full of clean pages and many CPUs ask at once, "
+                  "kswapd is late, and pools are used.",
+    overturning={"memory": (1.0,), "refused": (0.0,)},
     history="The unlocked look in free stayed; what it needs of memory barriers on real CPUs was mended in 2004.  "
             "The page allocator itself got lists of each CPU only in 2.5.45 (October 2002).",
     recorded={"memory": (1.0, 0.5, 0.0), "refused": (0.0, 0.1, 0.5, 0.9), "cpus": (1, 4, 16, 64),
