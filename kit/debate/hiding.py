@@ -1,9 +1,8 @@
 """hiding: free pages that nobody sees but who has them reserved, at the cost of one branch.
 
 The problem: a mark in a zone keeps ordinary callers off, and whoever may go below it breaks the promise.
-The idea: what is reserved is not free for anybody else, whoever asks.  So one number is taken off what
-the zone has, in the one place where its free lists are asked; by Molnar's account LaHaise's patch of May
-2001 lowered the apparent number of free pages of a zone, and this is that, made firm.
+The idea: what is reserved does not count as free, for anybody.  By Molnar's account LaHaise's patch of May
+2001 lowered the apparent number of free pages of a zone; this does, and hands out no more than appears.
 
 The promise, for single pages alone: those that are hidden are free.  They are idle meanwhile, as a pool's.
 Beside it: rmqueue() in mm/page_alloc.c.
@@ -13,17 +12,18 @@ from kit.memory.buddy import Buddy
 
 
 class Hiding(Buddy):
-    """The free lists of `zone`, whose last `hidden` pages are given to nobody."""
+    """The free lists of `zone`, of which so many pages are hidden: its free_pages no longer counts them."""
 
     explored = ("hidden",)
 
     def __init__(self, zone, hidden):
         super().__init__(zone.pages, zone.buddy.max_order, zone.start)
         self.zone, self.hidden = zone, hidden
+        zone.free_pages -= hidden
 
     def take(self, order=0):
         """As Buddy.take, but what is hidden is not there."""
-        if self.zone.free_pages - self.hidden < 1 << order:
+        if self.zone.free_pages < 1 << order:
             return None
         return super().take(order)
 
@@ -32,9 +32,15 @@ class Hiding(Buddy):
         if not self.hidden:
             return None
         self.hidden -= 1
+        self.zone.free_pages += 1
         return self.zone.take(0)
 
     def give_back(self, page):
         """It is hidden again."""
         self.zone.put_back(page, 0)
         self.hidden += 1
+        self.zone.free_pages -= 1
+
+    def free_pages(self):
+        """As Buddy.free_pages, without those that are hidden."""
+        return super().free_pages() - self.hidden

@@ -129,8 +129,6 @@ class World:
             self.pool = Mempool.create(KEPT, self.pages, kick=self._look)
         elif way == "hidden":
             self.zone.buddy = Hiding(self.zone, KEPT)
-            self.zone.pages_min, self.zone.pages_low, self.zone.pages_high = (
-                mark + KEPT for mark in (self.zone.pages_min, self.zone.pages_low, self.zone.pages_high))
         elif way in LEDGERS:
             self.ledger = Books(self.pages, LEDGERS[way])
             self.reservation = self.ledger.try_reserve(KEPT)
@@ -180,7 +178,9 @@ class World:
         """How many of the pages kept back are left, when somebody who is freeing memory has taken what can be had."""
         while self._last_page() is not None:
             pass
-        return len(self.pool.elements) if self.pool else self.zone.free_pages
+        if self.pool:
+            return len(self.pool.elements)
+        return self.zone.buddy.hidden if self.way == "hidden" else self.zone.free_pages
 
     def used_meanwhile(self):
         """How many of the pages kept back can hold clean page cache until they are needed."""
