@@ -109,8 +109,8 @@ def test_a_verdict_that_changes_with_the_seed_depends_on_chance():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
-def test_a_quick_verdict_is_the_same_under_twenty_seeds(name):
-    verdicts = [CLAIMS[name].trial(seed, **SMALL.get(name, {}))[1] for seed in range(20)]
+def test_a_quick_verdict_is_the_same_under_every_seed(name):
+    verdicts = [CLAIMS[name].trial(seed, **SMALL.get(name, {}))[1] for seed in range(6)]     # --record: 20
     assert len({(verdict.word, verdict.on) for verdict in verdicts}) == 1
 
 
