@@ -77,6 +77,7 @@ def test_one_element_is_refused(supply):
 # == In the zones ==================================================================================
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("supply", list(SUPPLIES))
 def test_one_page_is_refused(supply):
     def run(fails):
