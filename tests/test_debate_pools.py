@@ -2,8 +2,21 @@
 
 import pytest
 
-from kit.debate import half_full_trial
+from kit.debate import composite_trial, half_full_trial
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Evidence
+from kit.debate.composite_trial import (
+    COMPOSITE,
+    EACH,
+    LEDGER,
+    M6,
+    MAY_SAY_NO,
+    NESTED,
+    NEVER_NO,
+    RESERVE_ALL,
+    RESERVE_EACH,
+    RESERVING,
+    WAYS,
+)
 from kit.debate.duplication_trial import BLOCKS, FREEING, KINDS, L1, OBJECTS, ORDINARY, PAGES
 from kit.debate.half_full_trial import BENEATH, L6, LADDERS, page_allocator
 from kit.errors import BadInput
@@ -90,3 +103,56 @@ def test_a_world_that_is_not_looked_at_whole_is_no_evidence(monkeypatch):
     monkeypatch.setattr(half_full_trial, "explore", lambda story: explore(story, limit=50))
     with pytest.raises(BadInput, match="too many states"):
         L6.trial(beneath=("says no",))
+
+
+# == M6 ============================================================================================
+
+ONCE, NESTING, ALLOCATOR = "having all parts at once", "whether pools are nested", "the page allocator"
+EVERY = [(way, over) for way in WAYS for over in ((LEDGER,) if way in RESERVING else (MAY_SAY_NO, NEVER_NO))]
+
+
+def m6(*hanging):
+    """The verdict if of all ways these hang: under one of two schedules, or, if they are written so, in small."""
+    rows = tuple((way, over, 2, 2 - (way in hanging or (way, over) in hanging), 2, "2 on 1" if (way, "small") in hanging
+                  else "-") for way, over in EVERY)
+    return M6.judge(Evidence(("way", "page allocator", "as many tasks", "one more", "of schedules", "small"), rows))
+
+
+@pytest.mark.parametrize("hanging, word, on", [
+    ((), FAILS, ""), ((COMPOSITE, EACH), FAILS, ""), ((EACH, NESTED, RESERVE_EACH, RESERVE_ALL), HOLDS, ""),
+    ((RESERVE_EACH, RESERVE_ALL), HOLDS, ""), ((EACH, RESERVE_EACH), DEPENDS, ONCE),
+    (((EACH, "small"), RESERVE_EACH), DEPENDS, ONCE), ((NESTED,), DEPENDS, NESTING),
+    ((EACH, NESTED, RESERVE_EACH), DEPENDS, f"{ONCE} and {NESTING}"), (((COMPOSITE, NEVER_NO),), DEPENDS, ALLOCATOR)])
+def test_m6_can_come_out_every_way(hanging, word, on):
+    verdict = m6(*hanging)
+    if on == ALLOCATOR:     # where the pool of each part does not hang, either, having all at once matters as well
+        assert verdict.on.endswith(on)
+    else:
+        assert (verdict.word, verdict.on) == (word, on)
+
+
+@pytest.mark.parametrize("way, over", EVERY)
+def test_with_a_buffer_for_each_nobody_stands_in_anothers_way_unless_nobody_says_no(way, over):
+    """Below half of the pages a pool of them insists, and 2.5.1 does not come back (L6)."""
+    row, = M6.experiment(0, ways=(way,), allocators=(over,), loads=("as many tasks",), buffers=(1,), small=()).rows
+    assert row[2] == (0 if (way, over) == (EACH, NEVER_NO) else row[3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way, over", EVERY)
+def test_who_has_not_ended_would_not_have_with_more_turns(monkeypatch, way, over):
+    def row():
+        return M6.experiment(1, ways=(way,), allocators=(over,), buffers=(2,), schedules=2, small=()).rows
+
+    before = row()
+    monkeypatch.setattr(composite_trial, "TURNS", 4 * composite_trial.TURNS)
+    assert row() == before
+
+
+def test_part_by_part_hangs_as_the_theorem_says():
+    """Tasks * (parts - 1) >= all parts there are: a buffer of three reserved ones, and two pages of a pool."""
+    for buffers, tasks in ((1, 1), (1, 2), (2, 2), (2, 3)):
+        assert composite_trial._hangs(RESERVE_EACH, LEDGER, buffers, tasks) == (tasks * 2 >= 3 * buffers)
+        assert not composite_trial._hangs(RESERVE_ALL, LEDGER, buffers, tasks)
+    for buffers, tasks in ((1, 1), (1, 2), (2, 2)):
+        assert composite_trial._hangs(EACH, MAY_SAY_NO, buffers, tasks) == (tasks >= 2 * buffers)

@@ -15,6 +15,7 @@ callers who may wait (M2, M3), the zones of elements (M1), how elements are put 
 """
 
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
+from kit.debate.idle_trial import listed, what_decides
 from kit.drivers.composite import Composite
 from kit.gfp import GFP_ATOMIC, PF_MEMALLOC
 from kit.memory.kmalloc import CacheChain
@@ -62,15 +63,8 @@ def judge(evidence):
         return Verdict(DEPENDS, reason, on="whether slab and page reserve")
     if not any(reserving.values()):
         return Verdict(FAILS, reason)
-    matters = ("what the elements are", "the marks", "how deep others dig")
-    return Verdict(DEPENDS, reason, on=" and ".join(name for place, name in enumerate(matters)
-                                                    if _decides(reserving, place)))
-
-
-def _decides(kept, place):
-    """Whether there are two rows that differ in that alone, of which one is kept."""
-    return any(kept[one] != kept[other] and all((one[each] == other[each]) == (each != place) for each in range(3))
-               for one in kept for other in kept)
+    return Verdict(DEPENDS, reason, on=listed(what_decides(reserving, ("what the elements are", "the marks",
+                                                                       "how deep others dig"))))
 
 
 class World:

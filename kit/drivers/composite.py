@@ -16,6 +16,8 @@ class Composite:
     An element is a tuple of (name, part) pairs.
     """
 
+    explored = ("parts",)
+
     def __init__(self, parts, name="composite"):
         self.parts, self.name = parts, name
 
@@ -56,6 +58,9 @@ class Composite:
         for name, part in reversed(got):
             allocator, _ = self.parts[name]
             await allocator.free(part)
+
+    def check(self):
+        """Nothing is kept here."""
 
 
 def part_of(element, name):
