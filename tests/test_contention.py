@@ -199,7 +199,7 @@ def test_l7_wants_one_branch_a_call_and_no_more_turns_and_waiting(counted, waiti
 
 
 CLAIMS = {"M4": M4, "L7": L7}
-SMALL = {"M4": {"cpus": (8,)}, "L7": {"cpus": (8,), "ways": ("nothing", "mempool", "hidden", "waiting")}}
+SMALL = {"M4": {"refused": (0.0,)}, "L7": {"cpus": (8,), "ways": ("nothing", "mempool", "hidden", "waiting")}}
 
 
 @pytest.mark.slow
@@ -213,7 +213,7 @@ def test_the_verdict_does_not_hang_on_what_a_lock_costs_beside_a_step(name, lock
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_the_verdict_is_the_same_in_every_stretch_of_the_recording(name):
-    verdicts = [CLAIMS[name].trial(seed, **SMALL[name])[1] for seed in range(20)]
+    verdicts = [CLAIMS[name].trial(seed, **SMALL[name])[1] for seed in range(5)]
     assert len({(verdict.word, verdict.on) for verdict in verdicts}) == 1
 
 

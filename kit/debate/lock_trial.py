@@ -15,7 +15,7 @@ COLUMNS = ("for 100 calls", "in alloc", "in free", "refused, %", "locks beneath"
            "without pool, %")
 
 
-def experiment(seed, memory=(1.0, 0.0), refused=(0.0, 0.5), cpus=(16,), faster=(100,), lock_ns=LOCK_NS):
+def experiment(seed, memory=(1.0, 0.0), refused=(0.0, 0.5), cpus=(32,), faster=(100,), lock_ns=LOCK_NS):
     """The pool's lock in alloc and in free, first rungs that were refused, the lock beneath, and waiting."""
     rows = [_row(measure, "pages", seed, at, lock_ns) for at in settings(memory, cpus, faster)]
     rows += [_row(measure_bios, "bios", seed, at, lock_ns) for at in settings(refused, cpus, (max(faster),))]
