@@ -36,6 +36,7 @@ from kit.traps import step
 
 STEP_NS = LOCK_NS = 20      # a rung is a step more, and is to cost no more than what it may save
 EVENTS = 100            # of the recording, for each CPU
+STRIDE = 22_553         # recorded events from task to task: most of the recording, so that they differ in what they do
 LIST = 6 * BATCH        # the most pages on a CPU's list
 
 
@@ -186,12 +187,12 @@ async def _until(time):
 
 @cache
 def stretch(seed, number):
-    """EVENTS recorded events, the `number`-th such from where the seed says: (ns, block, whether it is ever freed).
+    """EVENTS recorded events, from where the seed and the number say: (ns, block, whether it is ever freed).
 
     Frees of what was allocated before are passed over, and their time goes by.
     """
     events, ever_freed = _single_pages()
-    place = Random(seed).randrange(len(events)) + number * EVENTS
+    place = Random(seed).randrange(len(events)) + number * STRIDE
     found, held, time, last = [], set(), 0, events[place % len(events)].time_us
     while len(found) < EVENTS:
         event = events[place % len(events)]
