@@ -11,7 +11,6 @@ Left out: slabs that keep their own data elsewhere, which no vector of up to 16 
 from collections import defaultdict
 
 from kit.drivers.bio import Bio
-from kit.drivers.supply import Again
 from kit.memory.mempool import Mempool
 
 
@@ -52,7 +51,6 @@ def places(story):
                       for spare in account.spares],
         "the keeper": [(story.bios.bio_cache, thing) for thing in story.kept if not isinstance(thing, Bio)],
         "a task": held(story),
-        "whoever gives it back": on_its_way(story),
     }
 
 
@@ -67,21 +65,6 @@ def came_from(thing, of):
         return beneath(of)
     kind = next(kind for element, kind, _ in of.out if element is thing)
     return of.ledger.pages if kind == 0 else kind
-
-
-def on_its_way(story):
-    """What is given back to plain allocation just now: nobody holds it any more, and it is not there yet."""
-    tasks = story.machine.tasks + [task for cpu in story.machine.cpus for task in cpu.stack if task.in_interrupt]
-    return [(beneath(frame.f_locals["self"]), frame.f_locals["element"]) for task in tasks for frame in frames(task)
-            if frame.f_code is Again.free.__wrapped__.__code__]
-
-
-def frames(task):
-    """Where it stands, from the outermost call inwards."""
-    call = task.call
-    while getattr(call, "cr_frame", None) is not None:
-        yield call.cr_frame
-        call = call.cr_await
 
 
 def stands_on(story, bio):

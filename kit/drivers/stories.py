@@ -24,6 +24,7 @@ from kit.drivers.bio import BVEC_SIZES, Bios, BlockDevice, Pageout, vec_pool
 from kit.drivers.highmem import Bounce
 from kit.drivers.raid1 import Raid1
 from kit.drivers.supply import SUPPLIES
+from kit.drivers.supply_base import beneath
 from kit.errors import BadInput
 from kit.gfp import GFP_ATOMIC
 from kit.machine.core import MICROSECOND, MILLISECOND, SECOND, Deadlock, Machine
@@ -32,6 +33,7 @@ from kit.machine.hang import Hang, run_or_hang
 from kit.memory.kmalloc import CacheChain, Kmalloc
 from kit.memory.pagecache import PageCache
 from kit.memory.reclaim import Vm, flusher, kswapd
+from kit.memory.reservation import Reservation
 from kit.memory.zones import Pages, Zone
 from kit.traps import yield_cpu
 
@@ -214,8 +216,15 @@ class Pressure:
         """Everybody's books are in order, and no page is lost: what is out, somebody holds."""
         for each in (self.pages, self.chain, self.cache, self.supply):
             each.check()
-        held = sum(len(task.holds) for task in self.machine.tasks)
-        assert 0 <= self.out() <= held, f"{self.out()} pages are out, and tasks hold {held} things in all"
+        held = [thing for task in self.machine.tasks for thing, of in task.holds if _is_page(thing, of, self.pages)]
+        assert self.out() == len(held), f"{self.out()} pages are out, and tasks hold {held}"
+
+
+def _is_page(thing, of, pages):
+    """Whether `thing`, which was taken of `of`, is a page: a reservation knows of what kind its elements are."""
+    if isinstance(of, Reservation):
+        return any(element is thing and kind == 0 for element, kind, _ in of.out)
+    return beneath(of) is pages
 
 
 def _zones(what):

@@ -81,8 +81,8 @@ class Again:
     @never_sleeps
     async def free(self, element):
         """Back to the allocator beneath."""
-        let_go(element, of=self)
         await self.backing.free(element)
+        let_go(element, of=self)
 
     def check(self):
         """Nothing is kept here."""

@@ -39,7 +39,7 @@ class Supply:
 
     def pages_kept(self, pages):
         """How many pages of `pages` lie idle in pools, slabs not counted."""
-        return sum(len(pool.elements) for pool in self._pools() if _beneath(pool) is pages)
+        return sum(len(pool.elements) for pool in self._pools() if beneath(pool) is pages)
 
     def _pools(self):
         return [source for source in self.sources if isinstance(source, Mempool)]
@@ -60,7 +60,7 @@ class NothingToAsk:
         pass
 
 
-def _beneath(allocator):
+def beneath(allocator):
     """The allocator at the bottom of pools that stand on pools, and of wrappers."""
     while hasattr(allocator, "backing"):
         allocator = allocator.backing
