@@ -91,7 +91,7 @@ def _ends(evidence, supply):
 
 
 def finished(end):
-    """Whether a cell of the table says that the machine got rid of its dirty pages."""
+    """Whether a cell of the table says that all tasks ended, and that what was being written is written."""
     return end.endswith("ms")
 
 
