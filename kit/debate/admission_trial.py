@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 
-from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict, listed, what_decides
 from kit.gfp import GFP_ATOMIC
 from kit.memory.buddy import leftmost_first
 from kit.memory.ledger import COUNTED, REFUSING, WAITING, Ledger, PromiseBroken
@@ -54,8 +54,8 @@ def judge(evidence):
     reason = _told([row for row in evidence.rows if row[0] == WAITS])
     if all(cases.values()) or not any(cases.values()):
         return Verdict(FAILS if any(cases.values()) else HOLDS, reason)
-    matters = {1: "needs being declared", 2: "pages being returned", 0: "the size of the blocks"}
-    return Verdict(DEPENDS, reason, on=" and ".join(matters[place] for place in matters if _decides(cases, place)))
+    return Verdict(DEPENDS, reason, on=listed(what_decides({case: bool(count) for case, count in cases.items()}, (
+        "the size of the blocks", "needs being declared", "pages being returned"))))
 
 
 def _told(rows):
@@ -66,12 +66,6 @@ def _told(rows):
     return (f"of {len(rows)} cases a false yes or an endless wait is in {len(wrong) or 'none'}"
             + f" ({'; '.join(wrong)})" * bool(wrong) + f"; of all {answers:,} answers {yes:,} are false yes and "
             f"{waits:,} false waits, and there are {endless:,} worlds with an endless wait")
-
-
-def _decides(cases, place):
-    """Whether there are two cases, different in this one alone, and the ledger is wrong in one of them."""
-    return any(bool(cases[one]) != bool(cases[other])
-               and all((one[at] == other[at]) != (at == place) for at in range(3)) for one in cases for other in cases)
 
 
 # == Small worlds ====================================================================================

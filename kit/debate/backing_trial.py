@@ -21,8 +21,7 @@ from itertools import product
 from random import Random
 from typing import NamedTuple
 
-from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
-from kit.debate.idle_trial import listed, what_decides
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict, listed, what_decides
 from kit.drivers.composite import Composite, part_of
 from kit.gfp import DMA, GFP_NOIO, NORETRY
 from kit.machine.core import Deadlock, Machine, NoEnd

@@ -96,6 +96,18 @@ def _widths(rows, width):
     return [min(first, max(20, first - excess)) for first in widths[:1]] + widths[1:]
 
 
+def what_decides(outcome, words):
+    """Those of the factors, `words` by place, that alone make a difference between two keys of `outcome`."""
+    return [word for place, word in enumerate(words) if any(
+        outcome[one] != outcome[other] and one[:place] + one[place + 1:] == other[:place] + other[place + 1:]
+        for one in outcome for other in outcome)]
+
+
+def listed(words):
+    """The words as English lists them: "this, that and the other"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
 def _cell(value):
     if isinstance(value, float):
         return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -14,8 +14,7 @@ Left out: elements that are not memory, which a ledger does not count (we know o
 callers who may wait (M2, M3), the zones of elements (M1), how elements are put together (M6).
 """
 
-from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
-from kit.debate.idle_trial import listed, what_decides
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict, listed, what_decides
 from kit.drivers.composite import Composite
 from kit.gfp import GFP_ATOMIC, PF_MEMALLOC
 from kit.memory.kmalloc import CacheChain

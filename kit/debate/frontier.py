@@ -23,7 +23,7 @@ himself.  Left out: holders that never give back, which mixed_trial.py has.
 from itertools import product
 from statistics import median
 
-from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict, listed, what_decides
 from kit.drivers.reserved import Reserved
 from kit.drivers.stories import Pressure
 from kit.drivers.supply import PrivatePool
@@ -66,11 +66,11 @@ def judge(evidence):
     if not any(less.values()):
         return Verdict(HOLDS, reason)
     if not all(less.values()):
-        return Verdict(DEPENDS, reason, on=" and ".join(
+        return Verdict(DEPENDS, reason, on=listed(
             ["whether a write can say beforehand what it will take", *_factors(pool, _ends(evidence, WORST))]))
     if not any(more.values()):
         return Verdict(FAILS, reason)
-    return Verdict(DEPENDS, reason, on=" and ".join(_factors(pool, _ends(evidence, EXACT))))
+    return Verdict(DEPENDS, reason, on=listed(_factors(pool, _ends(evidence, EXACT))))
 
 
 def _end(**setting):
@@ -114,9 +114,7 @@ def _factors(pool, ledger):
     """The factors that make a difference: two worlds that differ in nothing else, and in one of them the pool
     finishes and the reservation does not."""
     behind = {world: finished(pool[world]) and not finished(ledger[world]) for world in pool}
-    return [words for place, words in enumerate(FACTORS.values())
-            if any(behind[one] != behind[other] for one in pool for other in pool
-                   if one[:place] + one[place + 1:] == other[:place] + other[place + 1:])]
+    return what_decides(behind, FACTORS.values())
 
 
 L2 = Claim(

@@ -22,7 +22,7 @@ from itertools import product
 from random import Random
 from statistics import fmean
 
-from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict, listed, what_decides
 from kit.drivers.bio import BIO_BYTES, BIO_POOL_SIZE
 from kit.gfp import GFP_ATOMIC
 from kit.linux import read
@@ -95,18 +95,6 @@ def _told(untouched, gains):
 def gained(nothing, mempool, reservation):
     """What a reservation leaves more than a mempool; but no more than all that nobody keeps back."""
     return min(nothing, reservation) - mempool
-
-
-def what_decides(outcome, words):
-    """Those of the factors, `words` by place, that alone make a difference between two keys of `outcome`."""
-    return [word for place, word in enumerate(words) if any(
-        outcome[one] != outcome[other] and one[:place] + one[place + 1:] == other[:place] + other[place + 1:]
-        for one in outcome for other in outcome)]
-
-
-def listed(words):
-    """The words as English lists them: "this, that and the other"."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 # == What is never touched ==========================================================================

@@ -18,8 +18,7 @@ takes no more turns and no more sleeps, and less of one of them.  Left out: what
 from random import Random
 
 from kit import trace
-from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
-from kit.debate.idle_trial import listed, what_decides
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict, listed, what_decides
 from kit.gfp import GFP_NOIO
 from kit.locks import WaitQueue
 from kit.machine.core import MILLISECOND, Deadlock, Machine, NoEnd

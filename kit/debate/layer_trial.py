@@ -20,8 +20,8 @@ of what is no memory (L1), pools of other drivers, and the waste of slabs.
 from itertools import product
 
 from kit.debate import frontier
-from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
-from kit.debate.idle_trial import NOISE, SAME, gained, in_models, listed, what_decides
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict, listed, what_decides
+from kit.debate.idle_trial import NOISE, SAME, gained, in_models
 from kit.drivers.bio import BIO_POOL_SIZE, BVEC_SIZES, idle_bytes
 from kit.drivers.highmem import POOL_SIZE
 from kit.memory.zones import MB, PAGE_SIZE

@@ -15,7 +15,7 @@ Left out: injected failures beneath a reservation, whose point is that nothing i
 from itertools import product
 from random import Random
 
-from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict, listed, what_decides
 from kit.drivers.stories import Pressure
 from kit.drivers.supply import SUPPLIES
 from kit.machine.core import SECOND
@@ -91,18 +91,12 @@ def judge(evidence):
         return Verdict(FAILS, f"no more than with plain allocation: {reason}")
     if any(0 < count < runs for count in done.values()):        # of machines that are alike in both, some finish
         return Verdict(DEPENDS, reason, on="the machine")
-    return Verdict(DEPENDS, reason, on=" and ".join(_factors(done)))
+    return Verdict(DEPENDS, reason, on=listed(what_decides(done, FACTORS.values())))
 
 
 def _finished(evidence, supply):
     """How many machines finished, by the values of the factors."""
     return {(pages, holding): finished for pages, holding, name, finished, *_ in evidence.rows if name == supply}
-
-
-def _factors(done):
-    """What makes a difference: the same machines, different in this alone, do not finish as often."""
-    return [words for place, words in enumerate(FACTORS.values())
-            if any(done[one] != done[other] for one in done for other in done if one[1 - place] == other[1 - place])]
 
 
 M2 = Claim(

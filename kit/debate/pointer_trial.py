@@ -27,8 +27,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict
-from kit.debate.idle_trial import listed, what_decides
+from kit.debate.claim import DEPENDS, FAILS, HOLDS, Claim, Evidence, Verdict, listed, what_decides
 
 PLAIN, RETPOLINES = "as ever", "with retpolines"
 FLAGS = {PLAIN: ([],), RETPOLINES: (["-mindirect-branch=thunk"], ["-mretpoline"])}     # of gcc, of clang
