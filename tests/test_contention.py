@@ -211,14 +211,13 @@ def test_the_verdict_does_not_hang_on_what_a_lock_costs_beside_a_step(name, lock
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SMALL)
-def test_the_verdict_is_the_same_in_every_stretch_of_the_recording(name):
-    verdicts = [CLAIMS[name].trial(seed, **SMALL[name])[1] for seed in range(5)]
+def test_l7_is_judged_the_same_under_twenty_seeds():     # and M4 is in test_debate.py
+    verdicts = [L7.trial(seed, **SMALL["L7"])[1] for seed in range(20)]
     assert len({(verdict.word, verdict.on) for verdict in verdicts}) == 1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name, fewer", [("M4", {}), ("L7", {"memory": (0.5,), "ways": SMALL["L7"]["ways"]})])
+@pytest.mark.parametrize("name, fewer", [("M4", {"refused": (0.0, 0.9), "faster": (100,)}), ("L7", {"memory": (0.5,), "ways": SMALL["L7"]["ways"]})])
 def test_the_verdict_is_the_same_on_1_to_64_cpus(name, fewer):
     one = CLAIMS[name]
     assert one.trial(1, **{**one.recorded, **fewer, "cpus": (1, 64)})[1].word == one.trial(1)[1].word
