@@ -217,7 +217,8 @@ def test_l7_is_judged_the_same_under_twenty_seeds():     # and M4 is in test_deb
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name, fewer", [("M4", {"refused": (0.0, 0.9), "faster": (100,)}), ("L7", {"memory": (0.5,), "ways": SMALL["L7"]["ways"]})])
+@pytest.mark.parametrize("name, fewer", [("M4", {"refused": (0.0, 0.9), "faster": (100,)}),
+                                         ("L7", {"memory": (0.5,), "ways": SMALL["L7"]["ways"]})])
 def test_the_verdict_is_the_same_on_1_to_64_cpus(name, fewer):
     one = CLAIMS[name]
     assert one.trial(1, **{**one.recorded, **fewer, "cpus": (1, 64)})[1].word == one.trial(1)[1].word
