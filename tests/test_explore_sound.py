@@ -272,3 +272,20 @@ def test_every_python_counts_the_same():
     results = [explore(program(seed, with_interrupt=seed % 4 == 1, alike=seed % 2 == 0)) for seed in range(130)]
     told = repr([(result.verdict, result.states, result.schedule) for result in results])
     assert hashlib.sha256(told.encode()).hexdigest()[:16] == "c32ae1fb040ba14c"
+
+
+def test_rounds_that_are_not_looked_at_whole_are_not_none():
+    """Like tasks count once in the first search, and are told apart in the one for rounds, which is the larger."""
+    async def spinner(word):
+        while word[0] == "wait":
+            await step("look again")
+
+    def story(machine):
+        word = ["wait"]
+        for number in range(3):
+            machine.spawn(f"task {number}", spinner, word)
+
+    whole = explore(story)
+    assert whole.verdict == "no progress" and whole.exhaustive
+    short = explore(story, limit=whole.states - 1)
+    assert short.verdict == "none" and not short.exhaustive

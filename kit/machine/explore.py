@@ -133,8 +133,11 @@ class _Exploration:
             moves = Moves(self.segments, Symmetry(self.segments, tasks=False) or None, bool(moves.started))
             search = Search(moves, whole=True)
             self._run(search)
+        if not search.exhaustive:       # then nobody knows whether there is such a round, and the result must say so
+            self.search.exhaustive, self.search.interrupted = False, search.interrupted
+            return None
         timers = set(moves.only_timers)
-        components = endless(moves, search.seen) if search.exhaustive else []
+        components = endless(moves, search.seen)
         components = [states for states in components if not states & timers]
         if not components:
             return None
