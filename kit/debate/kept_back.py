@@ -41,8 +41,8 @@ BATCH = 16      # pages that go to and from a CPU's list at once, in 2.5.45 and 
 class Books(Ledger):
     """A ledger that counts the looks into its books, and takes the zone's lock for those that come without it.
 
-    Where CPUs have lists, they also save up what becomes clean, or is dropped, to enter it by the batch:
-    what is lent late breaks no promise.  And clean pages are dropped by the batch.
+    Where CPUs have lists, the lock is taken as if they saved up a batch of pages that become clean, or that
+    reclaim drops, before they enter it: what is lent late breaks no promise.  Clean pages are dropped by the batch.
     """
 
     told = charged = 0
