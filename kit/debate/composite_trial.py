@@ -1,8 +1,8 @@
 """composite_trial: M6, buffers of several parts, had one part after the other or all at once.
 
 The example is the thread's: raid1's resync buffer, an r1bio, a bio with its vector, and 16 pages.  What
-is kept back is enough for so many buffers, everything else is in use by others, and there are more
-resync requests than buffers.  Five ways to have a buffer:
+is kept back is enough for so many buffers, everything else is in use by others, and there are as many
+resync requests as buffers, or more.  Five ways to have a buffer:
 
     pool for each part          from a pool of each kind, one part after the other
     nested pools                a pool of buffers, whose r1bios come from the pool of r1bios (2.5.1)
