@@ -48,7 +48,7 @@ def experiment(seed, beneath=tuple(BENEATH), tasks=(2, 3), elements=(1, 2, 3)):
     rows = []
     for kind in beneath:
         for count in tasks:
-            found = {name: [_explored(story(kind, size, count, rungs)) for size in elements]
+            found = {name: [look_at_all(story(kind, size, count, rungs)) for size in elements]
                      for name, rungs in LADDERS.items()}
             states = sum(result.states for results in found.values() for result in results)
             rows.append((kind, count, *(_hung(elements, results) for results in found.values()),
@@ -77,7 +77,8 @@ async def _free_at_some_time(source, elements):
         source.put(element)
 
 
-def _explored(world):
+def look_at_all(world):
+    """What the explorer finds in all states of `world`; BadInput if there are too many, and an interrupt ends it."""
     result = explore(world)
     if result.interrupted:
         raise KeyboardInterrupt     # half of the states are no evidence
