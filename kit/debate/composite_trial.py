@@ -143,7 +143,7 @@ def _array(machine, way, allocator, buffers):
     bios = Bios(supply, chain, many, (0, 0, many, 0, 0, 0))
     disks = [BlockDevice(Disk(machine, name)) for name in ("one", "two")]
     raid = Raid1(disks, bios, supply, Kmalloc(pages, chain), pages, min_nr=many)
-    if way in (EACH, *RESERVING):
+    if way in (EACH, RESERVE_EACH):
         resync_pages = supply.of("resync page", pages, BIO_MAX_PAGES * buffers)
     if way in (EACH, RESERVE_EACH):
         _part_by_part(raid, resync_pages, way)

@@ -94,6 +94,7 @@ class Raid1:
                  "bio": (BiosOf(self.bios, BIO_MAX_PAGES), 1),
                  "page": (self.supply.part(self.pages), BIO_MAX_PAGES)}
         self.buffers = self.supply.of("r1buf", Composite(parts, "resync buffer"), buffers)
+        self.supply.keep_back(self.resync_needs(), buffers)
 
     @might_sleep
     async def resync(self):

@@ -58,6 +58,11 @@ class Reserved(Supply):
         """Pages and slab objects come from the reservation; what is made of parts is made of such parts."""
         return FromReservation(self, backing) if hasattr(backing, "take") else backing
 
+    def keep_back(self, needs, requests):
+        """Reserve for good what so many requests with such needs take."""
+        for allocator, count in needs.items():
+            self._reserve_for_good(getattr(allocator, 'name', 'page'), _kind(allocator), count * requests)
+
     def request(self, needs):
         """Sleeps until all of it is promised.  What is not taken is given up when the task has what it wants."""
         return Request(self, {_kind(allocator): count for allocator, count in needs.items()})

@@ -26,6 +26,9 @@ class Supply:
         """A source for a part of a composite element, which is kept back as a whole or not at all."""
         return backing
 
+    def keep_back(self, needs, requests):
+        """So many requests with such needs are to come through when nothing is left: pools have their elements."""
+
     def request(self, needs):
         """`async with` this while a task takes what one request needs: {allocator: how many}."""
         return NothingToAsk()
