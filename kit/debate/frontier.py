@@ -128,6 +128,6 @@ L2 = Claim(
     overturned_by="Writes that know beforehand what they will take, as those of this machine can; or reserves of no "
                   "less than the largest write declares. And for the worse: a machine without kswapd.",
     overturning={"supplies": (POOL, EXACT)},
-    recorded={"reserves": (1, 2, 4, 8, 16, 32), "marks": (0, 2, 8, 20)},
+    recorded={"reserves": (1, 4, 16, 32), "marks": (0, 2, 20)},
     history="LaHaise published page reservations in May 2001 and did not carry them on; the one judged here is this "
             "kit's, built from the mail.")
