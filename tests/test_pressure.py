@@ -8,7 +8,7 @@ from kit.locks import WaitQueue
 from kit.machine.core import MILLISECOND, Machine
 from kit.machine.hang import Hang, run_or_hang
 from kit.memory.mempool import LINUX_2_5_1
-from kit.traps import step, yield_cpu
+from kit.traps import sleep, step, yield_cpu
 
 REMEDIES = ["private", "mempool", "mempool-2.5.1", "reservation"]
 
@@ -152,3 +152,24 @@ def test_who_counts_its_rounds_does_not_hang(rounds):
 
     machine.spawn("A", patient)
     assert run_or_hang(machine, lambda: 0, until=MILLISECOND, look_every=100)
+
+
+def test_a_circle_is_found_again_after_a_time_out_has_changed_it():
+    """Each time-out leads into another circle, the last into the same again; none of them is waited out step by step."""
+    machine, rest, naps = Machine(step_ns=1_000), WaitQueue("rest"), []
+
+    async def poll():
+        while True:
+            await yield_cpu("is it there?")
+
+    async def nap():
+        while True:
+            with rest.queued():
+                await sleep(rest, timeout=10 * MILLISECOND)
+            naps.append(1)
+
+    machine.spawn("A", poll)
+    machine.spawn("B", nap, daemon=True)
+    with pytest.raises(Hang):
+        run_or_hang(machine, lambda: min(len(naps), 3), until=100 * MILLISECOND, look_every=1_000)
+    assert len(machine.schedule) < 20_000, "A hundred milliseconds are 100,000 steps"
