@@ -100,8 +100,11 @@ class Circle:
             return False
         self.passed, self.looks = 0, self.looks + 1
         if self._as_before():
-            self.length = now - self.since
-            return True
+            if self.machine.now == self.last_arrival:
+                self.length = now - self.since
+                return True
+            self._keep(now)     # a time-out came in between: how long the circle is, a round without one tells
+            return False
         if self.looks >= self.patience:     # more, if the circle closed and a time-out came after all
             self._keep(now)
             self.patience *= 2
@@ -113,6 +116,7 @@ class Circle:
 
     def _keep(self, now):
         self.stood, self.kept, self.since, self.looks = list(self._stands()), self._shares(), now, 0
+        self.last_arrival = self.machine.now
 
     def _glance(self):
         """At which traps the tasks stand."""
@@ -129,7 +133,8 @@ class Circle:
         skipped = int(due - now) // self.length * self.length
         for cpu in self.machine.cpus:
             cpu.clock += skipped
-        return now + skipped
+        self.since = now + skipped
+        return self.since
 
     def was_here(self, now):
         """Whether it stood just so before, with the same time-outs to come in the same time, or none."""
