@@ -40,7 +40,7 @@ class Disk:
             self._serve()
 
     def _serve(self):
-        drawn = self.machine.random.uniform(-self.spread, self.spread) if self.machine.random else 0
+        drawn = self.machine.random.uniform(-self.spread, self.spread) if self.spread and self.machine.random else 0
         self.machine.interrupt(self.name, self._complete, cpu=self.cpu, after=round(self.service_ns * (1 + drawn)))
 
     async def _complete(self):
