@@ -77,6 +77,7 @@ ROWS = (
     Row("churn-sizes", 2, "times the price at 2^12 pages", measures.churn_sizes),
     Row("storm", 2, "times the price of churn", measures.storm),
     Row("slab", 8, "empty alloc and free pairs", measures.slab),
+    Row("pressure-sizes", 2, "times the price of a turn at 2^10 pages", measures.pressure_sizes),
     Row("build-pages", 0.2, "s", measures.recorded_build),
     Row("boot", 50, "ms", measures.boot),
     Row("boot-memory", 64, "MiB", measures.boot_memory),

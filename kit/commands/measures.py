@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from contextlib import suppress
 
 ROUNDS = 7
 
@@ -226,6 +227,28 @@ def recorded_build():
     from kit.linux import recording, summary
     best = min(seconds(lambda: summary.figures(recording.read("build-pages"))) for _ in range(ROUNDS))
     return best, "the real kernel spent 0.20 s on it"
+
+
+def pressure_sizes():
+    """A turn of a machine that has to write its memory out: 2^18 pages beside 2^10."""
+    small, large = (min(_turns_under_pressure(pages) for _ in range(3)) / TURNS for pages in (1 << 10, 1 << 18))
+    return large / small, f"{large * 1e9:,.0f} ns against {small * 1e9:,.0f} ns"
+
+
+def _turns_under_pressure(pages):
+    """Four writers fill all of memory; then TURNS turns, while pages are reclaimed and written: seconds."""
+    from kit.drivers.stories import Pressure
+    story = Pressure(supply="mempool", lowmem=pages // 4, highmem=pages - pages // 4, cluster=32, reserve=64,
+                     pages_min=min(255, max(20, pages // 128)), each=pages)
+    while not story.cache.writing:
+        _take_turns(story.machine, 5_000)
+    return seconds(lambda: _take_turns(story.machine, TURNS))
+
+
+def _take_turns(machine, turns):
+    from kit.machine.core import NoEnd
+    with suppress(NoEnd):
+        machine.run(turns=turns)
 
 
 def boot():
