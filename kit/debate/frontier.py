@@ -67,10 +67,10 @@ def judge(evidence):
         return Verdict(HOLDS, reason)
     if not all(less.values()):
         return Verdict(DEPENDS, reason, on=listed(
-            ["whether a write can say beforehand what it will take", *_factors(pool, _ends(evidence, WORST))]))
+            ["whether a write can say beforehand what it will take", *_factors(_ends(evidence, WORST))]))
     if not any(more.values()):
         return Verdict(FAILS, reason)
-    return Verdict(DEPENDS, reason, on=listed(_factors(pool, _ends(evidence, EXACT))))
+    return Verdict(DEPENDS, reason, on=listed(_factors(_ends(evidence, EXACT))))
 
 
 def _end(**setting):
@@ -110,11 +110,9 @@ def _ms(end):
     return max(1, int(end.split()[0]))
 
 
-def _factors(pool, ledger):
-    """The factors that make a difference: two worlds that differ in nothing else, and in one of them the pool
-    finishes and the reservation does not."""
-    behind = {world: finished(pool[world]) and not finished(ledger[world]) for world in pool}
-    return what_decides(behind, FACTORS.values())
+def _factors(ends):
+    """What makes a difference to reservations.  (To pools it is often chance: who comes first in the stampede.)"""
+    return what_decides({world: finished(end) for world, end in ends.items()}, FACTORS.values())
 
 
 L2 = Claim(
