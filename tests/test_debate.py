@@ -39,6 +39,13 @@ def claims(names):
     return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in names]
 
 
+@pytest.fixture
+def recorded_calls(monkeypatch):
+    """L4 judges recorded figures: what this CPU does meanwhile is no matter of the code."""
+    monkeypatch.setattr(pointer_trial, "compiler", list)
+
+
+@pytest.mark.usefixtures("recorded_calls")
 @pytest.mark.parametrize("name", claims(CLAIMS))
 def test_the_verdict_is_that_of_the_table_and_the_same_seed_gives_the_same_table(name):
     one = CLAIMS[name]
@@ -52,6 +59,7 @@ def test_the_verdict_is_that_of_the_table_and_the_same_seed_gives_the_same_table
     assert max(map(len, lines)) <= 100, "a wider line wraps in a notebook"
 
 
+@pytest.mark.usefixtures("recorded_calls")
 @pytest.mark.parametrize("name", claims(name for name, one in CLAIMS.items() if one.overturning))
 def test_what_overturns_a_verdict_does(name):
     one = CLAIMS[name]
