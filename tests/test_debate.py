@@ -14,7 +14,7 @@ import pytest
 
 from kit.__main__ import main
 from kit.commands.debate import _as_text
-from kit.debate import hearing
+from kit.debate import hearing, pointer_trial
 from kit.debate.backing_trial import ISA, KINDS, SLAB
 from kit.debate.claim import DEPENDS, FAILS, HOLDS, UNDECIDABLE, Claim, Evidence, Verdict
 from kit.debate.claims import CLAIMS, claim
