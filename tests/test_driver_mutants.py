@@ -197,7 +197,7 @@ direct_writes = partial(direct, ())
 requests = partial(explored, one_request)
 mixed_and_reserved = partial(mixed, "reservation")
 only_mirror = partial(pressure, stack=("raid1",), mirrors=1, fails=every(3))
-four_windows = partial(resync, 4, 2, 60)
+six_windows = partial(resync, 6, 2, 60)
 
 MUTANTS = [
     (bio, "await self.bios.free(element)\n            return None", "return None",
@@ -247,7 +247,7 @@ MUTANTS = [
     (raid1, "while len(served) < len(bios):", "if len(served) < len(bios):", resync, "reads what was given back"),
     (raid1, "        for clone in clones:\n            await self.bios.put(clone)\n", "",
      resync, "not all is given back"),
-    pytest.param((raid1, "self.resync_done.wake_all()", "self.resync_done.wake_one()", four_windows, "deadlock"),
+    pytest.param((raid1, "self.resync_done.wake_all()", "self.resync_done.wake_one()", six_windows, "deadlock"),
                  marks=pytest.mark.slow),
     (composite, "                await self._give_back(got)\n", "", half_way, "a part is lost"),
 ]
@@ -260,7 +260,7 @@ def test_without_the_line_a_story_tells_the_harm(mutant):
 
 STORIES = [pressure, high, reserved, bounces_fail, dead_mirror, only_mirror, direct_writes, mixed,
            mixed_and_reserved, needs_are_exact, vector_refused, half_way, resync, resync_in_reach_of_isa, requests,
-           pytest.param(four_windows, marks=pytest.mark.slow)]
+           pytest.param(six_windows, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("story", STORIES)
