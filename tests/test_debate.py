@@ -35,7 +35,7 @@ SMALL = {"M2": {"runs": 2}, "L2": {"reserves": (4, 16), "marks": (0,)},
 
 def claims(names):
     """These claims, as parameters; those that take seconds are slow."""
-    slow = "M2", "M4", "L2", "L6", "L7"
+    slow = "M1", "M2", "M4", "M6", "L2", "L5", "L6", "L7", "L10"
     return [pytest.param(name, marks=[pytest.mark.slow] if name in slow else []) for name in names]
 
 

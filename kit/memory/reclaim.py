@@ -112,8 +112,9 @@ class Vm:
         looked_before = scan.left
         found = None
         while found is None and scan.goes_on and self.cache.inactive:      # once, or a second time round
-            few = self.cache.oldest_inactive(min(scan.left, SWAP_CLUSTER_MAX))      # on a large list most of a pass
-            found = self._look_at(few, scan, may_write)                             # ends at the first of them
+            # A few at a time: on a large list a pass mostly ends at the first of them, and all would be copied.
+            few = self.cache.oldest_inactive(min(scan.left, SWAP_CLUSTER_MAX))
+            found = self._look_at(few, scan, may_write)
         self.scanned += looked_before - scan.left
         traps.current.cpu.clock += (looked_before - scan.left) * self.scan_ns
         return found
